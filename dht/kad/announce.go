@@ -1,0 +1,130 @@
+package kad
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	ds "github.com/ipfs/go-datastore"
+	"github.com/ipfs/go-datastore/namespace"
+	"github.com/libp2p/go-libp2p-kad-dht/provider"
+	"github.com/libp2p/go-libp2p-kad-dht/provider/keystore"
+	"github.com/multiformats/go-multihash"
+
+	"github.com/ipfs/go-cid"
+)
+
+// firstPeerPoll is how often announce looks for a first peer to announce to.
+const firstPeerPoll = 250 * time.Millisecond
+
+// sweeper renews the memberships that it is given: kad-dht's sweeping provider
+// and the keystore it reads. Between the keeper and it stands no queue: the
+// keeper is one, in which a key that was left is gone at once.
+type sweeper struct {
+	keys     keystore.Keystore
+	provider *provider.SweepingProvider
+}
+
+// announce carries out what the keeper wants until ctx is done. It begins when
+// the first peer is known, for a provider that starts alone takes up to a
+// minute to notice company.
+func (r *Router) announce(ctx context.Context) error {
+	for r.RoutingTableSize() == 0 {
+		if !sleep(ctx, firstPeerPoll) {
+			return nil
+		}
+	}
+	s, err := r.openSweeper(ctx)
+	if err != nil {
+		return err
+	}
+	for {
+		select {
+		case <-r.keep.wake:
+			if err := s.apply(ctx, r.keep.take()); err != nil && ctx.Err() == nil {
+				r.cfg.Logger.Warn("announce", "err", err)
+			}
+		case <-ctx.Done():
+			return s.close()
+		}
+	}
+}
+
+// openSweeper starts renewing what the datastore remembers from an earlier run
+// and Keep or Join has named again. What nobody named is forgotten: it may be
+// what the user deleted.
+func (r *Router) openSweeper(ctx context.Context) (*sweeper, error) {
+	keys, err := keystore.NewKeystore(namespace.Wrap(r.store, ds.NewKey("/keys")))
+	if err != nil {
+		return nil, fmt.Errorf("open keystore: %w", err)
+	}
+	if err := r.dropUnnamed(ctx, keys); err != nil {
+		return nil, errors.Join(err, keys.Close())
+	}
+	interval, delay := r.cfg.reprovide()
+	p, err := provider.New(
+		provider.WithHost(r.host),
+		provider.WithRouter(r.dht),
+		provider.WithMessageSender(r.dht.MessageSender()),
+		provider.WithSelfAddrs(r.dht.FilteredAddrs),
+		provider.WithKeystore(keys),
+		provider.WithDatastore(namespace.Wrap(r.store, ds.NewKey("/sweep"))),
+		provider.WithReplicationFactor(r.cfg.BucketSize),
+		provider.WithReprovideInterval(interval),
+		provider.WithMaxReprovideDelay(delay),
+		provider.WithAddLocalRecord(r.renewLocal),
+	)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start provider: %w", err), keys.Close())
+	}
+	return &sweeper{keys, p}, nil
+}
+
+func (r *Router) dropUnnamed(ctx context.Context, keys keystore.Keystore) error {
+	const everything = ""
+	stored, err := keys.Get(ctx, everything)
+	if err != nil {
+		return fmt.Errorf("read keystore: %w", err)
+	}
+	var unnamed []multihash.Multihash
+	for _, h := range stored {
+		if !r.keep.wants(string(h)) {
+			unnamed = append(unnamed, h)
+		}
+	}
+	if err := keys.Delete(ctx, unnamed...); err != nil {
+		return fmt.Errorf("clean keystore: %w", err)
+	}
+	return nil
+}
+
+// renewLocal renews this node's own record unless it has left meanwhile.
+func (r *Router) renewLocal(ctx context.Context, h multihash.Multihash) error {
+	if !r.keep.wants(string(h)) {
+		return nil
+	}
+	const announce = false
+	return r.dht.Provide(ctx, cid.NewCidV1(cid.Raw, h), announce)
+}
+
+func (s *sweeper) apply(ctx context.Context, c changes) error {
+	var errs []error
+	if len(c.stop) > 0 {
+		errs = append(errs, s.provider.StopProviding(c.stop...))
+	}
+	if len(c.renew) > 0 {
+		_, err := s.keys.Put(ctx, c.renew...)
+		errs = append(errs, err, s.provider.AddToSchedule(c.renew...))
+	}
+	if len(c.start) > 0 {
+		const evenIfKnown = false
+		errs = append(errs, s.provider.StartProviding(evenIfKnown, c.start...))
+	}
+	return errors.Join(errs...)
+}
+
+// close ends the provider before the keystore that it writes to.
+func (s *sweeper) close() error {
+	return errors.Join(s.provider.Close(), s.keys.Close())
+}

@@ -1,0 +1,63 @@
+package kad
+
+import (
+	"context"
+
+	"github.com/flashcrowd/flashcrowd/dht"
+	kaddht "github.com/libp2p/go-libp2p-kad-dht"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/routing"
+)
+
+// walk is one look-up of kad-dht and what it reveals of itself. All its
+// channels must be read until it is cancelled, or it stands still. A nil walk
+// is one that never says anything.
+type walk struct {
+	cancel    context.CancelFunc
+	found     <-chan peer.AddrInfo
+	asked     <-chan *routing.QueryEvent
+	steps     <-chan *kaddht.LookupEvent
+	converged bool // the nearest peers are known; the rest of them is being asked
+}
+
+// newWalk starts a look-up that ends by itself or with ctx. It runs to its
+// end: a count would let records that this node holds, which anybody may have
+// put there, end it at once.
+func (r *Router) newWalk(ctx context.Context, k dht.Key) *walk {
+	w := &walk{}
+	ctx, w.cancel = context.WithCancel(ctx)
+	ctx, w.asked = routing.RegisterForQueryEvents(ctx)
+	ctx, w.steps = kaddht.RegisterForLookupEvents(ctx)
+	w.found = r.dht.FindProvidersAsync(ctx, k.CID(), 0)
+	return w
+}
+
+func (w *walk) members() <-chan peer.AddrInfo {
+	if w == nil {
+		return nil
+	}
+	return w.found
+}
+
+func (w *walk) queries() <-chan *routing.QueryEvent {
+	if w == nil {
+		return nil
+	}
+	return w.asked
+}
+
+func (w *walk) lookups() <-chan *kaddht.LookupEvent {
+	if w == nil {
+		return nil
+	}
+	return w.steps
+}
+
+// drain returns when a cancelled walk has ended.
+func (w *walk) drain() {
+	if w == nil {
+		return
+	}
+	for range w.found {
+	}
+}

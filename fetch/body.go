@@ -1,0 +1,84 @@
+package fetch
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/flashcrowd/flashcrowd/verify"
+)
+
+// body is how far a flight's body has come. The front is what the origin
+// delivered, in order; the tail what peers delivered and the state list
+// proves, backwards from the digest. The flight's mu guards it.
+type body struct {
+	length int64 // -1 when unknown
+	layout verify.Layout
+	// front: octets before it are the origin's and with the readers.
+	front int64
+	// end: octets before it may be read; it is front until front and tail
+	// have joined, and then the length.
+	end int64
+	// held are the pieces behind front that fit; all from tail on are held.
+	held Pieces
+	tail int
+	// authors of the held pieces.
+	authors map[int]string
+	// returns: ranges of the origin can be asked for.
+	returns bool
+	// originRate is what the origin gave over its last second, octets.
+	originRate float64
+}
+
+func newBody(m *Meta, proof verify.Proof) body {
+	b := body{length: m.Length, authors: map[int]string{}}
+	if m.Length >= 0 {
+		b.layout = verify.LayoutOf(m.Length)
+		b.returns = m.Status == http.StatusOK && acceptsRanges(m) && (m.StrongETag() != "" || proof.Valid())
+	}
+	b.tail = b.layout.Pieces()
+	b.held = NewPieces(b.tail)
+	return b
+}
+
+func acceptsRanges(m *Meta) bool {
+	for _, line := range m.Header.Values("Accept-Ranges") {
+		for unit := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(unit), "bytes") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// hold notes that piece i of author is on disk and fits. It returns the octets
+// by which the tail grew.
+func (b *body) hold(i int, author string) (grown int64) {
+	b.held.Add(i)
+	b.authors[i] = author
+	before := b.tail
+	for b.tail > 0 && b.held.Has(b.tail-1) {
+		b.tail--
+	}
+	return b.layout.Offset(before) - b.layout.Offset(b.tail)
+}
+
+// dropTail forgets all that peers delivered.
+func (b *body) dropTail() {
+	b.tail = b.layout.Pieces()
+	b.held = NewPieces(b.tail)
+	clear(b.authors)
+}
+
+// next returns the border that the front stands at, or the next one, and
+// whether the front is between two.
+func (b *body) next() (piece int, between bool) {
+	if b.front >= b.layout.Length {
+		return b.layout.Pieces(), false
+	}
+	piece = b.layout.PieceAt(b.front)
+	if b.layout.Offset(piece) == b.front {
+		return piece, false
+	}
+	return piece + 1, true
+}

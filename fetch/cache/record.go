@@ -1,0 +1,222 @@
+package cache
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/flashcrowd/flashcrowd/dht"
+	"github.com/flashcrowd/flashcrowd/fetch"
+	"github.com/flashcrowd/flashcrowd/verify"
+)
+
+// record is what the index knows of one stored response. It is immutable.
+type record struct {
+	meta    *fetch.Meta
+	digest  verify.Digest
+	sources []fetch.SourceBytes
+	// side is the length in octets of the value under sideKey, 0 for none.
+	side int
+	// invalid: not to be used without validation (RFC 9111 section 4.4).
+	invalid bool
+}
+
+// errGarbage: a value in the index is not what this package wrote. It never
+// leaves the package, since garbage is a miss.
+var errGarbage = errors.New("cache: garbage in the index")
+
+// recordVersion is the form of records. A record of another version is garbage.
+const recordVersion = 1
+
+const (
+	flagAuthorized = 1 << iota
+	flagPublicOrigin
+	flagShared
+	flagInvalid
+)
+
+// encode returns the record as it stands in the index. Header fields are kept
+// octet by octet, whatever their encoding.
+func (r *record) encode() ([]byte, error) {
+	evidence, err := json.Marshal(r.meta.Evidence)
+	if err != nil {
+		return nil, fmt.Errorf("encode evidence: %w", err)
+	}
+	sources, err := json.Marshal(r.sources)
+	if err != nil {
+		return nil, fmt.Errorf("encode sources: %w", err)
+	}
+	m := r.meta
+	e := newEncoder(recordVersion)
+	e.text(m.URL)
+	e.raw(m.ID[:])
+	e.text(m.Method)
+	e.number(uint64(m.Status))
+	e.number(r.flags())
+	e.instant(m.RequestTime)
+	e.instant(m.ResponseTime)
+	e.number(uint64(m.Length + 1))
+	e.digest(r.digest)
+	e.number(uint64(r.side))
+	e.fields(m.Header)
+	e.fields(m.Vary)
+	e.text(string(evidence))
+	e.text(string(sources))
+	return e.seal(), nil
+}
+
+func (r *record) flags() (f uint64) {
+	for bit, set := range map[uint64]bool{
+		flagAuthorized: r.meta.Authorized, flagPublicOrigin: r.meta.PublicOrigin,
+		flagShared: r.meta.Shared, flagInvalid: r.invalid,
+	} {
+		if set {
+			f |= bit
+		}
+	}
+	return f
+}
+
+// decodeRecord is the inverse of encode. It fails with errGarbage on anything
+// else. It keeps no reference to b.
+func decodeRecord(b []byte) (*record, error) {
+	d, err := newDecoder(b, recordVersion)
+	if err != nil {
+		return nil, err
+	}
+	m := &fetch.Meta{URL: d.text(), ID: dht.ID(d.raw(len(dht.ID{}))), Method: d.text(), Status: d.int(999)}
+	flags := d.number()
+	m.RequestTime, m.ResponseTime = d.instant(), d.instant()
+	m.Length = int64(d.number()) - 1
+	r := &record{meta: m, digest: d.digest(), side: d.int(maxSide)}
+	m.Header, m.Vary = d.fields(), d.fields()
+	evidence, sources := d.text(), d.text()
+	if err := d.end(); err != nil {
+		return nil, err
+	}
+	m.Authorized, m.PublicOrigin = flags&flagAuthorized != 0, flags&flagPublicOrigin != 0
+	m.Shared, r.invalid = flags&flagShared != 0, flags&flagInvalid != 0
+	if m.Length < -1 || m.URL == "" || r.digest.IsZero() {
+		return nil, fmt.Errorf("%w: record of nothing", errGarbage)
+	}
+	if err := json.Unmarshal([]byte(evidence), &m.Evidence); err != nil {
+		return nil, fmt.Errorf("%w: evidence: %w", errGarbage, err)
+	}
+	if err := json.Unmarshal([]byte(sources), &r.sources); err != nil {
+		return nil, fmt.Errorf("%w: sources: %w", errGarbage, err)
+	}
+	return r, nil
+}
+
+// memo is what Memory keeps of one download.
+type memo struct {
+	digest verify.Digest
+	at     time.Time
+}
+
+const memoVersion = 1
+
+func (m memo) encode() []byte {
+	e := newEncoder(memoVersion)
+	e.instant(m.at)
+	e.digest(m.digest)
+	return e.seal()
+}
+
+func decodeMemo(b []byte) (memo, error) {
+	d, err := newDecoder(b, memoVersion)
+	if err != nil {
+		return memo{}, err
+	}
+	m := memo{at: d.instant(), digest: d.digest()}
+	if err := d.end(); err != nil {
+		return memo{}, err
+	}
+	if m.digest.IsZero() {
+		return memo{}, fmt.Errorf("%w: memo of nothing", errGarbage)
+	}
+	return m, nil
+}
+
+// side is what is known of a body piece by piece.
+type side struct {
+	states []byte
+	pieces [][32]byte
+}
+
+const sideVersion = 1
+
+// maxSide is the length of the longest side data: 8192 piece hashes, a state
+// list for SHA-512, and some octets around them.
+const maxSide = verify.MaxPieces*32 + verify.MaxStateList + 64
+
+// sideOf returns the side data of w, nil when they follow from the digest.
+func sideOf(w verify.Whole) []byte {
+	if _, implied := impliedSide(w.Digest); implied {
+		return nil
+	}
+	e := newEncoder(sideVersion)
+	e.text(string(w.States))
+	for i := range w.Pieces {
+		e.raw(w.Pieces[i][:])
+	}
+	return e.seal()
+}
+
+// impliedSide returns the side data of a body that is so short that its digest
+// says it all.
+func impliedSide(d verify.Digest) (side, bool) {
+	switch n := d.Layout().Pieces(); {
+	case n == 0:
+		return side{}, true
+	case n == 1 && d.Algorithm() == verify.SHA256:
+		return side{pieces: [][32]byte{[32]byte(d.Sum())}}, true
+	}
+	return side{}, false
+}
+
+// decodeSide reads the side data of a body with digest of.
+func decodeSide(b []byte, of verify.Digest) (side, error) {
+	if s, implied := impliedSide(of); implied {
+		return s, nil
+	}
+	d, err := newDecoder(b, sideVersion)
+	if err != nil {
+		return side{}, err
+	}
+	s := side{states: []byte(d.text())}
+	if _, err := verify.ParseStateList(of, s.states); err != nil {
+		return side{}, fmt.Errorf("%w: %w", errGarbage, err)
+	}
+	s.pieces = make([][32]byte, of.Layout().Pieces())
+	for i := range s.pieces {
+		s.pieces[i] = [32]byte(d.raw(32))
+	}
+	if err := d.end(); err != nil {
+		return side{}, err
+	}
+	return s, nil
+}
+
+// access is when an object was last used, in seconds since 1970.
+func encodeAccess(at int64) []byte {
+	e := newEncoder(accessVersion)
+	e.number(uint64(at))
+	return e.seal()
+}
+
+const accessVersion = 1
+
+func decodeAccess(b []byte) (int64, error) {
+	d, err := newDecoder(b, accessVersion)
+	if err != nil {
+		return 0, err
+	}
+	at := d.number()
+	if at > math.MaxInt64 {
+		d.failed = true
+	}
+	return int64(at), d.end()
+}

@@ -1,0 +1,193 @@
+package fetch
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/flashcrowd/flashcrowd/dht"
+	"github.com/flashcrowd/flashcrowd/verify"
+)
+
+// Span is a range of octets of a body: from Offset up to, not including, End.
+type Span struct{ Offset, End int64 }
+
+// Len returns the number of octets.
+func (s Span) Len() int64 { return s.End - s.Offset }
+
+// Source delivers octets of one body. fetchtest.Source holds what follows
+// against every implementation.
+type Source interface {
+	// Open asks for the octets of span. The reader ends with io.EOF after
+	// exactly span.Len() octets, or fails; fewer are io.ErrUnexpectedEOF. It
+	// obeys ctx, before and after Open returns. Whoever opened it closes it,
+	// and Close stops the transfer.
+	Open(ctx context.Context, span Span) (io.ReadCloser, error)
+	// String names the source in logs and receipts: "origin" or a peer ID.
+	String() string
+}
+
+// Answer is a final response of an origin. The caller closes Body.
+type Answer struct {
+	// Meta of the response; Shared is not decided yet.
+	Meta *Meta
+	// Body as it comes, after transfer coding and before content coding.
+	Body io.ReadCloser
+	// Trailer returns trailer fields after Body has ended; nil when none.
+	Trailer func() http.Header
+}
+
+// Origin is the client towards web servers.
+type Origin interface {
+	// Send sends req as it is, with extra fields set on top (nil for none),
+	// and returns the final response, whatever its status. It follows no
+	// redirects. Failures are *Failure.
+	Send(ctx context.Context, req *Request, extra http.Header) (*Answer, error)
+	// Source returns the origin as source of the very representation that m
+	// describes: ranges under If-Range, or with the same digest and total
+	// where there is no strong validator. An origin that sends anything else
+	// fails Open with ErrChanged; one that knows no ranges with ErrNoRanges.
+	Source(req *Request, m *Meta) Source
+}
+
+// Stored is a response from the cache that may answer a request. The caller
+// closes Body.
+type Stored struct {
+	Meta *Meta
+	// Age and TTL as in RFC 9111 section 4.2: TTL is the freshness lifetime
+	// less the age; zero or less is stale.
+	Age, TTL time.Duration
+	// Fresh: may be used without asking the origin, by what response and
+	// request say. Stale may be used when the origin cannot be reached.
+	Fresh, StaleOK bool
+	// Body is the complete body; it may be an *os.File.
+	Body interface {
+		io.ReadSeekCloser
+		io.ReaderAt
+	}
+	// Sources of the body's octets when it was fetched.
+	Sources []SourceBytes
+}
+
+// SourceBytes is how much of a body came from where.
+type SourceBytes struct {
+	Kind  string `json:"kind"` // "origin", "peer" or "cache"
+	Peer  string `json:"peer_id,omitempty"`
+	Bytes int64  `json:"bytes"`
+}
+
+// Seal is what is known of a body once it is complete and right.
+type Seal struct {
+	Whole   verify.Whole
+	Sources []SourceBytes
+}
+
+// Writer takes the body of one response that is being fetched. Exactly one of
+// Commit and Abort must be called, after which no other method may be. WriteAt
+// and ReadAt may be called at once from many goroutines.
+type Writer interface {
+	io.WriterAt
+	io.ReaderAt
+	// Commit makes the response complete: from its return on Lookup finds it,
+	// also after a crash. The body is seal.Whole.Digest.Length() octets long.
+	// After an error the response is not stored, but ReadAt works still.
+	Commit(seal Seal) error
+	// Abort forgets the response.
+	Abort()
+	// Release frees what Commit left open for readers; ReadAt fails from then.
+	Release()
+}
+
+// Cache keeps responses on disk: the shared cache of RFC 9111, and what is
+// served to other nodes.
+type Cache interface {
+	// Lookup returns the stored response that may be selected for req,
+	// stale ones too. It fails with ErrMiss when there is none.
+	Lookup(req *Request, now time.Time) (*Stored, error)
+	// Create begins to store the response m to req. It fails with
+	// ErrNotStorable when RFC 9111 section 3 forbids it, and with another
+	// error when the disk does.
+	Create(req *Request, m *Meta) (Writer, error)
+	// Freshen updates the stored response old, selected for req, by the 304
+	// answer m (RFC 9111 section 4.3.4), and returns it as Lookup would. It
+	// fails with ErrChanged when m is about another version.
+	Freshen(req *Request, old *Stored, m *Meta, now time.Time) (*Stored, error)
+	// Invalidate makes what is stored for url unusable without validation
+	// (RFC 9111 section 4.4).
+	Invalidate(url string)
+}
+
+// Memory remembers digests of full downloads beyond the life of the bodies.
+type Memory interface {
+	// Recall returns the digest of the body that this node once downloaded in
+	// full from the origin under id with this strong entity tag and coding.
+	Recall(id dht.ID, etag, coding string) (verify.Digest, bool)
+}
+
+// Shelf is what other nodes may ask for. Opening an object that is not there,
+// not shared, or of another version is ErrUnknown in each case, and takes the
+// same time as far as that can be had.
+type Shelf interface {
+	Open(id dht.ID, token verify.Token) (*Shelved, error)
+}
+
+// Shelved is one body open for serving. The caller closes it.
+type Shelved struct {
+	Digest verify.Digest
+	Coding string
+	// Complete: all pieces are here and proven; then States and Pieces are
+	// set (verify.Whole). Otherwise Has tells which pieces may be read.
+	Complete bool
+	Has      Pieces
+	States   []byte
+	Pieces   [][32]byte
+	Body     io.ReaderAt
+	Close    func()
+	// Served is called with the octets sent; it may be nil.
+	Served func(octets int64)
+}
+
+// Want names one version of one object to the swarm.
+type Want struct {
+	ID    dht.ID
+	Proof verify.Proof
+	// Coding is the content coding of the body, "" for identity.
+	Coding string
+}
+
+// Token returns the version token of w.
+func (w Want) Token() verify.Token { return verify.TokenOf(w.ID, w.Proof.Digest()) }
+
+// Have is what a peer says of itself. It is a claim: a peer that says Complete
+// says that it verified the digest.
+type Have struct {
+	Complete bool
+	// Has tells which pieces the peer offers now.
+	Has Pieces
+	// ListHash commits the peer to a state list; zero unless Complete.
+	ListHash [32]byte
+	// Pieces are SHA-256 of each piece, to which the peer is committed; nil
+	// unless Complete.
+	Pieces [][32]byte
+}
+
+// Peer is another node as a source of one object. Its spans begin and end at
+// borders of pieces; its octets are a stranger's and prove nothing.
+type Peer interface {
+	Source
+	// Have asks what the peer has. ErrUnknown: it does not have this version.
+	Have(ctx context.Context) (Have, error)
+	// States asks for the state list. Its hash is not checked.
+	States(ctx context.Context) ([]byte, error)
+}
+
+// Swarm is the exchange with other nodes.
+type Swarm interface {
+	// Peer returns member m as a source of w. It does not wait for a
+	// connection. It fails with ErrBanned, or when m is not a possible peer.
+	Peer(m dht.Member, w Want) (Peer, error)
+	// Ban ends all exchange with the peer that lie is about, for this run and
+	// those to come.
+	Ban(lie verify.Lie)
+}

@@ -1,0 +1,226 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/flashcrowd/flashcrowd/verify"
+)
+
+// crowd gets one body from the origin and from peers at once. It belongs to
+// one flight; its conductor (conduct) decides by the planner, its leads bring
+// the front, its orders the tail.
+//
+// Locks are taken in the order disk, fl.mu, mu.
+type crowd struct {
+	fl     *flight
+	ctx    context.Context // of the whole transfer
+	wg     sync.WaitGroup
+	woken  chan struct{} // of length 1: something has happened
+	origin Source
+	stated verify.Proof // by which the origin's own body is held against its word
+
+	disk         sync.Mutex // held from a decision about octets until they are on disk
+	recorder     *verify.Recorder
+	contradicted bool
+	chain        *verify.Chain // changed only with mu held, too
+
+	originMeter, provenMeter meter
+
+	// Owned by the conductor.
+	failures  int
+	failedAt  int64
+	lastErr   error
+	notBefore time.Time
+	noReturn  bool
+	letGoAt   time.Time
+	rate      float64
+
+	mu          sync.Mutex // guards following
+	lead        *lead
+	peersCtx    context.Context
+	cancelPeers context.CancelFunc
+	met         map[string]bool
+	sources     []*source
+	camps       map[[32]byte]*camp
+	active      *camp
+	live        int // members that answered
+	gathering   bool
+}
+
+func newCrowd(fl *flight) *crowd {
+	c := &crowd{
+		fl: fl, ctx: fl.ctx, woken: make(chan struct{}, 1),
+		origin: fl.f.cfg.Origin.Source(fl.req, fl.meta),
+		met:    make(map[string]bool), camps: make(map[[32]byte]*camp), gathering: fl.swarmed,
+	}
+	c.peersCtx, c.cancelPeers = context.WithCancel(fl.ctx)
+	alg := verify.SHA256
+	if p, err := verify.Admit(verify.Open, fl.meta.ParsedURL(), fl.meta.Evidence); err == nil {
+		c.stated, alg = p, p.Digest().Algorithm()
+	}
+	c.recorder = verify.NewRecorder(alg, fl.body.length)
+	return c
+}
+
+// close ends all that the crowd started and returns when it has ended.
+func (c *crowd) close() {
+	c.cancelPeers()
+	c.letGo()
+	c.fl.cancel()
+	c.wg.Wait()
+}
+
+// wake tells the conductor that something has happened.
+func (c *crowd) wake() {
+	select {
+	case c.woken <- struct{}{}:
+	default:
+	}
+}
+
+// over reports whether the flight has landed or failed.
+func (c *crowd) over() bool {
+	c.fl.mu.Lock()
+	defer c.fl.mu.Unlock()
+	return c.fl.landed || c.fl.failure != nil
+}
+
+func (c *crowd) fail(err error) {
+	if err == nil {
+		err = &Failure{Incomplete, ErrNotDelivered}
+	}
+	c.fl.mu.Lock()
+	defer c.fl.mu.Unlock()
+	c.fl.failLocked(err)
+}
+
+// planEvery is how often the conductor looks when nothing happens: stalls are
+// noticed by time alone.
+const planEvery = 100 * time.Millisecond
+
+// conduct runs the transfer until the body is whole or cannot be.
+func (c *crowd) conduct(ans *Answer) {
+	c.startLead(ans.Body, -1)
+	tick := time.NewTicker(planEvery)
+	defer tick.Stop()
+	for !c.over() {
+		select {
+		case <-c.ctx.Done():
+			c.fail(&Failure{InternalFailure, ErrNotDelivered})
+			return
+		case <-c.woken:
+		case <-tick.C:
+		}
+		if l := c.ended(); l != nil {
+			c.leadEnded(l)
+		}
+		if !c.over() {
+			c.step(time.Now())
+		}
+	}
+}
+
+// ended returns the lead if it has come to its end.
+func (c *crowd) ended() *lead {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lead == nil {
+		return nil
+	}
+	select {
+	case <-c.lead.done:
+		return c.lead
+	default:
+		return nil
+	}
+}
+
+// step asks the planner and does what it says.
+func (c *crowd) step(now time.Time) {
+	if c.fl.body.length < 0 {
+		if c.lead == nil {
+			c.fail(c.lastErr)
+		}
+		return
+	}
+	v := c.view(now)
+	p := Next(v)
+	for _, id := range p.Leave {
+		c.leave(id, "stalled")
+	}
+	switch p.Origin {
+	case LetGo:
+		c.rate = float64(v.Origin.Second)
+		c.letGoAt = now
+		c.letGo()
+	case Return:
+		c.returnLead(p.Until)
+	}
+	for _, o := range p.Orders {
+		c.give(o)
+	}
+	if p.Origin == Stay && len(p.Orders) == 0 && c.hopeless(v, now) {
+		c.fail(c.lastErr)
+	}
+}
+
+// patience is how long a flight whose origin is lost waits for members.
+const patience = 10 * time.Second
+
+// hopeless reports whether nobody is left who could deliver what is missing.
+func (c *crowd) hopeless(v View, now time.Time) bool {
+	if v.Origin.Open || v.Origin.Returns || c.lastErr == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	busy := false
+	for _, p := range v.Peers {
+		busy = busy || len(p.Orders) > 0
+	}
+	if busy || v.covered() && len(v.Peers) > 0 {
+		return false
+	}
+	return !c.gathering || errors.Is(c.lastErr, ErrNoRanges) || now.Sub(c.notBefore) > patience
+}
+
+// view is the situation as the planner sees it.
+func (c *crowd) view(now time.Time) View {
+	fl := c.fl
+	origin, proven := c.originMeter.read(now), c.provenMeter.read(now)
+	v := View{Now: now.Sub(fl.start), PeerSecond: proven.second, Hungry: -1}
+
+	fl.mu.Lock()
+	b := &fl.body
+	v.Layout, v.Front, v.Tail = b.layout, b.front, b.tail
+	v.Have = append(Pieces(nil), b.held...)
+	b.originRate = max(b.originRate, origin.rate)
+	if !fl.hungry.IsZero() {
+		v.Hungry = fl.hungry.Sub(fl.start)
+	}
+	fl.mu.Unlock()
+	v.Slots = max(int(transferMemory/v.Layout.PieceSize), 1)
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v.Origin = OriginView{
+		Open: c.lead != nil, Until: v.Layout.Length, Returns: b.returns && !c.noReturn,
+		NotBefore: c.notBefore.Sub(fl.start), Second: origin.second, Rate: c.rate, LetGo: -1,
+	}
+	if !c.letGoAt.IsZero() {
+		v.Origin.LetGo = c.letGoAt.Sub(fl.start)
+	}
+	for _, s := range c.sources {
+		if s.camp == c.active && !s.left {
+			v.Peers = append(v.Peers, s.view(fl.start, now))
+		}
+	}
+	return v
+}
+
+// transferMemory is what pieces under way may take up: with a lead's buffer
+// and the streams' own a transfer stays below 8 MiB.
+const transferMemory = 6 << 20

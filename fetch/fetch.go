@@ -1,0 +1,244 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flashcrowd/flashcrowd/dht"
+	"github.com/flashcrowd/flashcrowd/verify"
+)
+
+// Config wires a Fetcher. Cache and Origin are required.
+type Config struct {
+	Cache  Cache
+	Origin Origin
+	// Memory of digests; nil remembers nothing.
+	Memory Memory
+	// Shelf is what the cache offers to other nodes; nil offers nothing.
+	Shelf Shelf
+	// Swarm and Router find other nodes; nil of either asks nobody.
+	Swarm  Swarm
+	Router dht.Router
+	// Policy is how strong evidence must be; zero is balanced.
+	Policy verify.Policy
+	// Sharing is what is given to others; the zero value is auto, without
+	// private addresses.
+	Sharing Sharing
+	// Logger; nil is silent. Metrics; nil registers nothing.
+	Logger  *slog.Logger
+	Metrics prometheus.Registerer
+}
+
+// Fetcher answers requests. Its methods may be called at once from many
+// goroutines.
+type Fetcher struct {
+	cfg      Config
+	log      *slog.Logger
+	stats    *stats
+	receipts receipts
+
+	ctx    context.Context // of all flights; ends at Close
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // flights
+
+	mu      sync.Mutex // guards following
+	flights map[string]*flight
+	closed  bool
+}
+
+// New returns a Fetcher over the parts in cfg. Whoever calls New calls Close.
+func New(cfg Config) *Fetcher {
+	if cfg.Policy == "" {
+		cfg.Policy = verify.Balanced
+	}
+	f := &Fetcher{cfg: cfg, log: cfg.Logger, stats: newStats(cfg.Metrics), flights: make(map[string]*flight)}
+	if f.log == nil {
+		f.log = slog.New(slog.DiscardHandler)
+	}
+	f.ctx, f.cancel = context.WithCancel(context.Background())
+	return f
+}
+
+// Close ends all flights, whose readers fail, and waits for them.
+func (f *Fetcher) Close() {
+	f.mu.Lock()
+	f.closed = true
+	f.mu.Unlock()
+	f.cancel()
+	f.wg.Wait()
+}
+
+// Receipt returns how the latest response for url was made.
+func (f *Fetcher) Receipt(url string) (Receipt, bool) { return f.receipts.get(url) }
+
+// Do answers req. Errors are *Failure, or ctx's own.
+func (f *Fetcher) Do(ctx context.Context, req *Request) (*Response, error) {
+	j := f.begin(req)
+	if why := passes(req); why != "" {
+		return j.pass(ctx, why)
+	}
+	stored := j.lookup()
+	if stored != nil && stored.Fresh {
+		return j.hit(stored), nil
+	}
+	if onlyIfCached(req) {
+		closeStored(stored)
+		return nil, j.fail(&Failure{OnlyIfCached, errors.New("only-if-cached, and nothing fresh is stored")})
+	}
+	if why := j.partial(stored); why != "" {
+		closeStored(stored)
+		return j.pass(ctx, why)
+	}
+	return j.fly(ctx, stored)
+}
+
+// passes says why a request goes to the origin and back untouched by cache and
+// swarm ("method" or "request"), or "" if it need not.
+func passes(req *Request) string {
+	switch {
+	case req.Method != http.MethodGet && req.Method != http.MethodHead:
+		return "method"
+	case req.Body != nil && req.Length != 0, directives(req.Header.Values("Cache-Control")).has("no-store"):
+		return "request"
+	}
+	return ""
+}
+
+func onlyIfCached(req *Request) bool {
+	return directives(req.Header.Values("Cache-Control")).has("only-if-cached")
+}
+
+// partial says why a request that is not for a whole body is the origin's to
+// answer ("uri-miss" or "stale"), or "" if it is not: HEAD always, ranges and
+// conditions when there is neither a stored body nor a flight to answer from.
+// A small question never costs the origin a whole body.
+func (j *journey) partial(stored *Stored) string {
+	switch {
+	case j.req.Method == http.MethodHead && stored != nil:
+		return "stale"
+	case j.req.Method == http.MethodHead, stored == nil && (conditional(j.req) || ranged(j.req)) && !j.inFlight():
+		return "uri-miss"
+	}
+	return ""
+}
+
+// conditional reports whether req has conditions of its own.
+func conditional(req *Request) bool {
+	for _, name := range conditions {
+		if req.Header.Get(name) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+var conditions = []string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range"}
+
+// ranged reports whether req asks for a part.
+func ranged(req *Request) bool { return req.Header.Get("Range") != "" }
+
+// lookup asks the cache. A cache that fails is a cache that has nothing.
+func (j *journey) lookup() *Stored {
+	stored, err := j.f.cfg.Cache.Lookup(j.req, time.Now())
+	if err != nil {
+		if !errors.Is(err, ErrMiss) {
+			j.f.log.Warn("cache", "err", err)
+		}
+		return nil
+	}
+	return stored
+}
+
+// hit answers from the cache.
+func (j *journey) hit(s *Stored) *Response {
+	j.outcome, j.status = "hit", s.Meta.Status
+	j.sources = []SourceBytes{{Kind: "cache", Bytes: s.Meta.Length}}
+	j.firstByte()
+	r := j.stored(s)
+	r.Served = Served{Hit: true, TTL: s.TTL, HasTTL: true, Age: s.Age, Detail: detailOf(s.Sources)}
+	j.evidenceOf(s)
+	r.Served.Evidence = j.evidence
+	return r
+}
+
+// stored makes a response of what the cache has.
+func (j *journey) stored(s *Stored) *Response {
+	size, err := s.Body.Seek(0, 2)
+	if err == nil {
+		_, err = s.Body.Seek(0, 0)
+	}
+	if err != nil {
+		size = -1
+	}
+	return &Response{
+		Status: s.Meta.Status, Header: s.Meta.Header.Clone(), Length: size, Body: s.Body, Done: j.done,
+	}
+}
+
+// fly answers a request for which the origin must be asked: it joins the
+// flight for the same object, or starts one, which also revalidates what is
+// stored but stale.
+func (j *journey) fly(ctx context.Context, stored *Stored) (*Response, error) {
+	fl, leader, err := j.board(stored)
+	if err != nil {
+		closeStored(stored)
+		return nil, j.fail(err)
+	}
+	if err := fl.wait(ctx); err != nil {
+		fl.leave(leader)
+		closeStored(stored)
+		return nil, j.fail(err)
+	}
+	switch {
+	case fl.err != nil && stored != nil && stored.StaleOK && errors.As(fl.err, new(*Failure)):
+		fl.leave(leader)
+		return j.stale(stored), nil
+	case fl.err != nil:
+		fl.leave(leader)
+		closeStored(stored)
+		return nil, j.fail(fl.err)
+	case fl.freshened:
+		fl.leave(leader)
+		closeStored(stored)
+		return j.validated(ctx)
+	case fl.direct != nil && leader:
+		closeStored(stored)
+		return j.direct(fl), nil
+	case fl.direct != nil || !leader && !fl.suits(j.req):
+		fl.leave(leader)
+		closeStored(stored)
+		return j.pass(ctx, "uri-miss")
+	}
+	closeStored(stored)
+	return j.ride(ctx, fl, leader, stored != nil), nil
+}
+
+// stale answers with what is stored although the origin could not be reached.
+func (j *journey) stale(s *Stored) *Response {
+	r := j.hit(s)
+	j.outcome = "stale"
+	return r
+}
+
+// validated answers with what the origin has just said is still right.
+func (j *journey) validated(ctx context.Context) (*Response, error) {
+	s := j.lookup()
+	if s == nil {
+		return j.pass(ctx, "stale")
+	}
+	r := j.hit(s)
+	r.Served.Hit, r.Served.Forward = false, "stale"
+	return r, nil
+}
+
+func closeStored(s *Stored) {
+	if s != nil {
+		s.Body.Close()
+	}
+}

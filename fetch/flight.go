@@ -1,0 +1,223 @@
+package fetch
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/flashcrowd/flashcrowd/dht"
+	"github.com/flashcrowd/flashcrowd/verify"
+)
+
+// flight is one download in progress, shared by every reader that wants the
+// object. It runs on its own context: readers come and go, and the last one
+// out cancels it.
+//
+// Its life: run asks the origin; at the header fields ready is closed and
+// exactly one of err, freshened, direct and meta says what came of it. With
+// meta a body follows: whoever waits may ride (reader.go). The body is over
+// when landed is true or failure is set.
+type flight struct {
+	f      *Fetcher
+	key    string
+	req    *Request // of the leader, without conditions
+	ctx    context.Context
+	cancel context.CancelFunc
+	start  time.Time
+
+	// Set before ready is closed, immutable afterwards.
+	ready     chan struct{}
+	err       error
+	freshened bool
+	direct    *Answer
+	meta      *Meta
+	writer    Writer
+	missing   []string     // why the swarm is out
+	proof     verify.Proof // valid if strangers may be asked
+	swarmed   bool         // strangers are asked
+	id        dht.ID
+
+	mu         sync.Mutex // guards following; cond is on it
+	cond       *sync.Cond
+	riders     int // leader and joiners that have not left
+	body       body
+	landed     bool
+	failure    error
+	released   bool  // writer takes no more octets
+	stored     bool  // writer was committed
+	whole      *Seal // once landed and right
+	perSource  map[string]int64
+	hungry     time.Time // since when a reader waits; zero when none does
+	leaderGone bool
+}
+
+// board joins the flight for the same object, or starts one with the journey's
+// request, conditional on stored. Only plain requests join and are joined:
+// what comes of a request with a Cookie is its sender's own.
+func (j *journey) board(stored *Stored) (fl *flight, leader bool, err error) {
+	plain := plainRequest(j.req)
+	f, key := j.f, flightKey(j.req)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil, false, &Failure{InternalFailure, ErrNotDelivered}
+	}
+	if fl = f.flights[key]; fl != nil && plain && fl.join() {
+		return fl, false, nil
+	}
+	fl = f.newFlight(key, j.req)
+	if plain && f.flights[key] == nil {
+		f.flights[key] = fl
+	}
+	f.wg.Go(func() {
+		fl.run(stored)
+		if fl.direct == nil { // else the leader's response ends it
+			fl.cancel()
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.flights[key] == fl {
+			delete(f.flights, key)
+		}
+	})
+	return fl, true, nil
+}
+
+func (f *Fetcher) newFlight(key string, req *Request) *flight {
+	fl := &flight{
+		f: f, key: key, start: time.Now(), ready: make(chan struct{}), riders: 1,
+		req: unconditional(req), perSource: make(map[string]int64),
+	}
+	fl.cond = sync.NewCond(&fl.mu)
+	fl.ctx, fl.cancel = context.WithCancel(f.ctx)
+	return fl
+}
+
+// inFlight reports whether there is a flight to join.
+func (j *journey) inFlight() bool {
+	j.f.mu.Lock()
+	defer j.f.mu.Unlock()
+	return j.f.flights[flightKey(j.req)] != nil && plainRequest(j.req)
+}
+
+// flightKey is equal for requests whose answers are the same representation,
+// as far as that can be said before the header fields are in.
+func flightKey(req *Request) string {
+	u, err := dht.Canonical(req.URL)
+	if err != nil {
+		u = req.URL.String()
+	}
+	coding := "identity"
+	if strings.Contains(strings.ToLower(strings.Join(req.Header.Values("Accept-Encoding"), ",")), "gzip") {
+		coding = "gzip"
+	}
+	return coding + " " + u + " " + string(rune('0'+req.Face))
+}
+
+// unconditional returns req for the whole representation.
+func unconditional(req *Request) *Request {
+	c := *req
+	c.Header = req.Header.Clone()
+	for _, name := range append([]string{"Range"}, conditions...) {
+		c.Header.Del(name)
+	}
+	return &c
+}
+
+// join adds a rider, unless the flight is over.
+func (fl *flight) join() bool {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	if fl.riders == 0 && !fl.landed || fl.released && fl.writer == nil || fl.failure != nil {
+		return false
+	}
+	fl.riders++
+	return true
+}
+
+// leave is called once for each rider. The last one out cancels the flight if
+// it still has octets to get.
+func (fl *flight) leave(leader bool) {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	fl.riders--
+	fl.leaderGone = fl.leaderGone || leader
+	if fl.riders == 0 && !fl.landed {
+		fl.cancel()
+	}
+	if fl.leaderGone {
+		fl.dropDirectLocked()
+	}
+	fl.closeIfDoneLocked()
+}
+
+// dropDirectLocked closes an answer that was meant for a leader who left.
+func (fl *flight) dropDirectLocked() {
+	if fl.direct != nil {
+		fl.direct.Body.Close()
+		fl.cancel()
+	}
+}
+
+// closeIfDoneLocked frees the body once the flight is over and nobody reads.
+func (fl *flight) closeIfDoneLocked() {
+	if fl.riders > 0 || !fl.released || fl.writer == nil {
+		return
+	}
+	if fl.stored {
+		fl.writer.Release()
+	} else {
+		fl.writer.Abort()
+	}
+	fl.writer = nil
+}
+
+// wait returns when the header fields are in, or ctx is done.
+func (fl *flight) wait(ctx context.Context) error {
+	select {
+	case <-fl.ready:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// suits reports whether the flight's response may be selected for req (RFC
+// 9111 section 4.1). It may be called once ready is closed with meta set.
+func (fl *flight) suits(req *Request) bool {
+	if fl.meta == nil {
+		return false
+	}
+	for _, line := range fl.meta.Header.Values("Vary") {
+		for name := range strings.SplitSeq(line, ",") {
+			name = http.CanonicalHeaderKey(strings.TrimSpace(name))
+			if name == "*" || name != "Accept-Encoding" && name != "" &&
+				strings.Join(fl.req.Header.Values(name), ", ") != strings.Join(req.Header.Values(name), ", ") {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// account returns what came from where, and why the swarm was out.
+func (fl *flight) account() ([]SourceBytes, []string) {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	return fl.sourcesLocked(), fl.missing
+}
+
+func (fl *flight) sourcesLocked() []SourceBytes {
+	var out []SourceBytes
+	if n := fl.perSource["origin"]; n > 0 {
+		out = append(out, SourceBytes{Kind: "origin", Bytes: n})
+	}
+	for name, n := range fl.perSource {
+		if name != "origin" {
+			out = append(out, SourceBytes{Kind: "peer", Peer: name, Bytes: n})
+		}
+	}
+	return out
+}

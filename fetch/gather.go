@@ -1,0 +1,178 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/flashcrowd/flashcrowd/dht"
+	"github.com/flashcrowd/flashcrowd/verify"
+)
+
+const (
+	// enoughMembers is how many live members end the asking.
+	enoughMembers = 8
+	// maxMet bounds how many members one flight talks to.
+	maxMet = 64
+	// haveTimeout is how long a member may take to say what it has,
+	// connecting included.
+	haveTimeout = 10 * time.Second
+)
+
+// askAgain is when, after the first time, the members of a crowd are asked for
+// while too few are known (design.md section 6).
+var askAgain = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}
+
+// gather makes this node a member of the object's crowd and meets the others.
+// The download never waits for it.
+func (c *crowd) gather(ctx context.Context) {
+	defer c.gathered()
+	router, key := c.fl.f.cfg.Router, c.fl.rendezvous()
+	c.meetAll(ctx, router.Join(ctx, key))
+	for _, wait := range askAgain {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		if c.liveMembers() < enoughMembers {
+			c.meetAll(ctx, router.Find(ctx, key))
+		}
+	}
+}
+
+func (c *crowd) gathered() {
+	c.mu.Lock()
+	c.gathering = false
+	c.mu.Unlock()
+	c.wake()
+}
+
+func (c *crowd) liveMembers() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.live
+}
+
+// meetAll meets each member that found yields and that was not met before.
+func (c *crowd) meetAll(ctx context.Context, found <-chan dht.Member) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case m, more := <-found:
+			if !more {
+				return
+			}
+			c.mu.Lock()
+			again := c.met[m.ID] || len(c.met) >= maxMet
+			c.met[m.ID] = true
+			c.mu.Unlock()
+			if !again {
+				c.wg.Go(func() { c.meet(c.peersCtx, m) })
+			}
+		}
+	}
+}
+
+// meet asks one member what it has, and again while it is still on its way to
+// having all.
+func (c *crowd) meet(ctx context.Context, m dht.Member) {
+	peer, err := c.fl.f.cfg.Swarm.Peer(m, c.fl.want())
+	if err != nil {
+		return
+	}
+	counted := false
+	for wait := 500 * time.Millisecond; ; wait = min(2*wait, 8*time.Second) {
+		have, err := c.ask(ctx, peer)
+		switch {
+		case errors.Is(err, ErrBanned):
+			return
+		case err == nil && have.Complete:
+			if c.enlist(ctx, peer, have) != nil {
+				return
+			}
+			c.countLive(&counted)
+			c.wake()
+			return
+		case err == nil:
+			c.countLive(&counted)
+		case !errors.Is(err, ErrUnknown) && wait > 4*time.Second:
+			return // it cannot be reached
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+func (c *crowd) ask(ctx context.Context, peer Peer) (Have, error) {
+	ctx, cancel := context.WithTimeout(ctx, haveTimeout)
+	defer cancel()
+	return peer.Have(ctx)
+}
+
+func (c *crowd) countLive(counted *bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !*counted {
+		c.live++
+		*counted = true
+	}
+}
+
+// enlist makes a source of a peer that says it has the whole body, in the camp
+// of the state list that it committed to.
+func (c *crowd) enlist(ctx context.Context, peer Peer, have Have) error {
+	c.mu.Lock()
+	home := c.camps[have.ListHash]
+	c.mu.Unlock()
+	if home == nil {
+		list, err := c.states(ctx, peer, have.ListHash)
+		if err != nil {
+			return err
+		}
+		home = &camp{list: list}
+	}
+	c.disk.Lock()
+	defer c.disk.Unlock()
+	if c.contradicted {
+		return ErrChanged
+	}
+	c.mu.Lock()
+	if known := c.camps[have.ListHash]; known != nil {
+		home = known
+	}
+	c.camps[have.ListHash] = home
+	c.sources = append(c.sources, &source{id: len(c.sources), peer: peer, have: have, camp: home})
+	first := c.active == nil
+	if first {
+		c.active = home
+	}
+	c.mu.Unlock()
+	if first {
+		c.setChainLocked(home)
+	}
+	return nil
+}
+
+// states asks peer for the state list that it committed to.
+func (c *crowd) states(ctx context.Context, peer Peer, committed [32]byte) (*verify.StateList, error) {
+	ctx, cancel := context.WithTimeout(ctx, haveTimeout)
+	defer cancel()
+	raw, err := peer.States(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list, err := verify.ParseStateList(c.fl.proof.Digest(), raw)
+	if err != nil {
+		return nil, err
+	}
+	if sent := list.Hash(); sent != committed {
+		c.fl.f.cfg.Swarm.Ban(verify.ListLie(peer.String(), c.fl.proof.Digest(), committed, sent, time.Now()))
+		return nil, ErrBanned
+	}
+	return list, nil
+}

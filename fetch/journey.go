@@ -1,0 +1,109 @@
+package fetch
+
+import (
+	"sync"
+	"time"
+
+	"github.com/flashcrowd/flashcrowd/verify"
+)
+
+// journey is one request on its way: what its receipt will say.
+type journey struct {
+	f     *Fetcher
+	req   *Request
+	start time.Time
+
+	mu       sync.Mutex // guards following
+	outcome  string
+	status   int
+	sources  []SourceBytes
+	fl       *flight // whose sources count, if any
+	evidence *verify.Evidence
+	missing  []string
+	first    time.Duration
+}
+
+func (f *Fetcher) begin(req *Request) *journey {
+	f.stats.requests.Add(1)
+	return &journey{f: f, req: req, start: time.Now(), outcome: "miss"}
+}
+
+// firstByte notes that the first octet of the body is there.
+func (j *journey) firstByte() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.first == 0 {
+		j.first = max(time.Since(j.start), 1)
+	}
+}
+
+// evidenceOf notes under which evidence a stored body came from peers.
+func (j *journey) evidenceOf(s *Stored) {
+	if detailOf(s.Sources) == "origin" {
+		return
+	}
+	if p, err := verify.Admit(j.f.cfg.Policy, s.Meta.ParsedURL(), s.Meta.Evidence); err == nil {
+		e := p.Evidence()
+		j.evidence = &e
+	}
+}
+
+// done writes the receipt.
+func (j *journey) done(sent int64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.f.stats.sent(sent)
+	if j.outcome == "hit" || j.outcome == "stale" {
+		j.f.stats.hits.Add(1)
+	}
+	if j.fl != nil {
+		j.sources, j.missing = j.fl.account()
+	}
+	j.f.receipts.put(Receipt{
+		URL: subject(j.req), Time: j.start, Status: j.status, Policy: j.f.cfg.Policy, Outcome: j.outcome,
+		Sources: orEmpty(j.sources), Evidence: j.evidence, Missing: orEmpty(j.missing),
+		FirstByte: j.first.Seconds(), Total: time.Since(j.start).Seconds(),
+	})
+}
+
+// fail writes the receipt of a request without a response and returns err.
+func (j *journey) fail(err error) error {
+	j.mu.Lock()
+	j.missing = append(j.missing, err.Error())
+	j.mu.Unlock()
+	j.done(0)
+	return err
+}
+
+// subject is the URL by which receipts are asked for.
+func subject(req *Request) string {
+	u := *req.URL
+	u.Fragment, u.User = "", nil
+	return u.String()
+}
+
+// detailOf says where a body came from: "peer", "origin", "mixed", or "" when
+// that is not known.
+func detailOf(sources []SourceBytes) string {
+	var peers, origin bool
+	for _, s := range sources {
+		peers = peers || s.Kind == "peer" && s.Bytes > 0
+		origin = origin || s.Kind == "origin" && s.Bytes > 0
+	}
+	switch {
+	case peers && origin:
+		return "mixed"
+	case peers:
+		return "peer"
+	case origin:
+		return "origin"
+	}
+	return ""
+}
+
+func orEmpty[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}

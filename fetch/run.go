@@ -1,0 +1,197 @@
+package fetch
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/flashcrowd/flashcrowd/dht"
+	"github.com/flashcrowd/flashcrowd/verify"
+)
+
+// run is the flight from take-off to landing. It owns all that the flight
+// starts and returns when that has ended.
+func (fl *flight) run(stored *Stored) {
+	ans := fl.ask(stored)
+	close(fl.ready)
+	if ans == nil {
+		return
+	}
+	fl.carry(ans)
+	fl.settle()
+}
+
+// ask sends the request and decides what the flight will be. It returns the
+// answer whose body the riders share, or nil when there is none.
+func (fl *flight) ask(stored *Stored) *Answer {
+	ans, err := fl.f.cfg.Origin.Send(fl.ctx, fl.req, validators(stored))
+	if err != nil {
+		fl.err = fl.own(err)
+		return nil
+	}
+	if stored != nil && ans.Meta.Status == http.StatusNotModified {
+		ans.Body.Close()
+		return fl.freshen(stored, ans.Meta)
+	}
+	fl.judge(ans.Meta)
+	writer, err := fl.f.cfg.Cache.Create(fl.req, ans.Meta)
+	if err != nil {
+		fl.alone(ans, err)
+		return nil
+	}
+	fl.meta, fl.writer = ans.Meta, writer
+	fl.body = newBody(ans.Meta, fl.proof)
+	return ans
+}
+
+// own turns the end of the flight's own context into a failure: to a rider it
+// is not its own cancellation.
+func (fl *flight) own(err error) error {
+	if fl.ctx.Err() != nil {
+		return &Failure{InternalFailure, ErrNotDelivered}
+	}
+	return err
+}
+
+// validators returns the conditions by which stored is revalidated.
+func validators(stored *Stored) http.Header {
+	if stored == nil {
+		return nil
+	}
+	h := http.Header{}
+	if tags := stored.Meta.Header.Values("Etag"); len(tags) > 0 {
+		h["If-None-Match"] = tags[:1]
+	}
+	if at := stored.Meta.Header.Values("Last-Modified"); len(at) > 0 {
+		h["If-Modified-Since"] = at[:1]
+	}
+	return h
+}
+
+func (fl *flight) freshen(stored *Stored, m *Meta) *Answer {
+	s, err := fl.f.cfg.Cache.Freshen(fl.req, stored, m, time.Now())
+	if err != nil {
+		fl.err = &Failure{InternalFailure, err}
+		return nil
+	}
+	s.Body.Close()
+	fl.freshened = true
+	return nil
+}
+
+// alone gives the origin's answer to the leader and to nobody else.
+func (fl *flight) alone(ans *Answer, why error) {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	if !errors.Is(why, ErrNotStorable) {
+		fl.f.log.Warn("not stored", "err", why)
+	}
+	fl.missing = append(fl.missing, why.Error())
+	if fl.leaderGone {
+		ans.Body.Close()
+		fl.err = &Failure{InternalFailure, ErrNotDelivered}
+		return
+	}
+	fl.direct = ans
+}
+
+// judge decides at the header fields whether strangers may be asked for the
+// body and served with it.
+func (fl *flight) judge(m *Meta) {
+	fl.id = m.ID
+	shareable, why := fl.f.cfg.Sharing.Shareable(fl.req, m)
+	fl.missing = append(fl.missing, why...)
+	m.Shared = shareable
+	fl.recall(m)
+	proof, err := verify.Admit(fl.f.cfg.Policy, m.ParsedURL(), m.Evidence)
+	if err != nil {
+		fl.missing = append(fl.missing, "no digest from the origin")
+	}
+	announced, reason := fl.f.cfg.Sharing.Announced(m)
+	if !announced {
+		fl.missing = append(fl.missing, reason)
+	}
+	fl.proof = proof
+	fl.swarmed = shareable && err == nil && announced && m.Length > 0 && m.Length <= MaxSwarmBody &&
+		fl.f.cfg.Swarm != nil && fl.f.cfg.Router != nil
+}
+
+// recall adds the digest of an earlier full download of this very version, if
+// the origin states none itself.
+func (fl *flight) recall(m *Meta) {
+	if len(m.Evidence) > 0 || fl.f.cfg.Memory == nil || m.StrongETag() == "" || m.Status != http.StatusOK {
+		return
+	}
+	d, ok := fl.f.cfg.Memory.Recall(m.ID, m.StrongETag(), m.Coding())
+	if !ok || d.Length() != m.Length {
+		return
+	}
+	if e, err := verify.Remember(m.ParsedURL(), d, m.ResponseTime); err == nil {
+		m.Evidence = []verify.Evidence{e}
+	}
+}
+
+// want names the flight's body to the swarm.
+func (fl *flight) want() Want { return Want{ID: fl.id, Proof: fl.proof, Coding: fl.meta.Coding()} }
+
+// carry gets the body and, where strangers may be asked, lets them help.
+func (fl *flight) carry(ans *Answer) {
+	c := newCrowd(fl)
+	if fl.swarmed {
+		c.wg.Go(func() { c.gather(c.ctx) })
+	}
+	c.conduct(ans)
+	c.close()
+}
+
+// settle ends the body: it is stored if it is whole and right, and forgotten
+// otherwise. Readers have got all that they will get.
+func (fl *flight) settle() {
+	committed := false
+	if seal := fl.verdict(); seal != nil {
+		err := fl.writer.Commit(*seal)
+		fl.report(*seal, err)
+		committed = true
+		if err != nil {
+			fl.forget()
+		}
+	} else {
+		fl.forget()
+	}
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	fl.released, fl.stored = true, committed
+	fl.closeIfDoneLocked()
+}
+
+func (fl *flight) report(seal Seal, err error) {
+	if err != nil {
+		fl.f.log.Warn("not stored", "host", fl.req.URL.Host, "err", err)
+		return
+	}
+	fl.f.log.Info("stored", "host", fl.req.URL.Host, "octets", seal.Whole.Digest.Length(), "from", detailOf(seal.Sources))
+}
+
+// verdict returns the seal of a body that landed and is right.
+func (fl *flight) verdict() *Seal {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	if !fl.landed {
+		if fl.failure == nil {
+			fl.failLocked(fl.own(&Failure{Incomplete, ErrNotDelivered}))
+		}
+		return nil
+	}
+	fl.f.stats.flight(fl.perSource["origin"], fl.body.front, time.Since(fl.start), fl.body.originRate)
+	return fl.whole
+}
+
+// forget ends the membership that the header fields had begun.
+func (fl *flight) forget() {
+	if fl.swarmed {
+		fl.f.cfg.Router.Leave(fl.id.Key())
+	}
+}
+
+// key of the DHT under which the flight's crowd meets.
+func (fl *flight) rendezvous() dht.Key { return fl.id.Key() }

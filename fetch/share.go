@@ -1,0 +1,152 @@
+package fetch
+
+import (
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/flashcrowd/flashcrowd/verify"
+)
+
+// ShareMode is what is announced to others (design.md section 7).
+type ShareMode string
+
+// The share modes. The zero value is ShareAuto.
+const (
+	// ShareAuto announces provable objects of MinSwarmBody octets and more,
+	// never HTML.
+	ShareAuto ShareMode = "auto"
+	// ShareAll announces every shareable object.
+	ShareAll ShareMode = "all"
+	// ShareOff announces nothing and serves nothing.
+	ShareOff ShareMode = "off"
+)
+
+// MinSwarmBody is the length in octets from which strangers are asked for a
+// body: below it the origin has delivered before a look-up could end.
+const MinSwarmBody = 1 << 20
+
+// MaxSwarmBody is the longest body that is exchanged. Its pieces are 4 MiB, of
+// which one and its check still fit into the memory of a transfer.
+const MaxSwarmBody = 32 << 30
+
+// Sharing is what this node gives to others and asks of them.
+type Sharing struct {
+	Mode ShareMode
+	// Private allows objects of private addresses and names: for networks
+	// that the user made, never for the public one.
+	Private bool
+}
+
+// Shareable reports whether the response m to req is one that anybody could
+// have got from the same URL, and may be looked up, announced and served. When
+// it is not, why says so, one reason an element.
+func (s Sharing) Shareable(req *Request, m *Meta) (ok bool, why []string) {
+	no := func(bad bool, reason string) {
+		if bad {
+			why = append(why, reason)
+		}
+	}
+	no(s.Mode == ShareOff, "sharing is off")
+	no(req.Method != http.MethodGet || m.Status != http.StatusOK, "not a 200 answer to GET")
+	no(!plainRequest(req), "the request has fields of its own, such as Cookie or Authorization")
+	no(req.URL.User != nil, "the URL has userinfo")
+	no(tokenLike(req.URL), "the query looks like a credential")
+	no(len(m.Header.Values("Set-Cookie")) > 0, "the response sets a cookie")
+	cc := directives(m.Header.Values("Cache-Control"))
+	no(cc.has("private"), "the response is private")
+	no(cc.has("no-store") || directives(req.Header.Values("Cache-Control")).has("no-store"), "no-store")
+	no(!varyAcceptEncodingOnly(m.Header), "the response varies by more than Accept-Encoding")
+	no(!explicitlyFresh(cc, m), "no explicit freshness and no digest from the origin")
+	no(!s.Private && !m.PublicOrigin, "the origin is not public")
+	return len(why) == 0, why
+}
+
+// Announced reports whether a shareable response is announced and looked up.
+func (s Sharing) Announced(m *Meta) (ok bool, why string) {
+	if s.Mode == ShareAll {
+		return true, ""
+	}
+	if m.Length < MinSwarmBody {
+		return false, "the body is shorter than 1 MiB"
+	}
+	if t, _, _ := mime.ParseMediaType(m.Header.Get("Content-Type")); t == "text/html" || t == "application/xhtml+xml" {
+		return false, "HTML is not announced"
+	}
+	return true, ""
+}
+
+// plainFields are the request fields that say nothing about who asks for what
+// beyond the URL. A request with any other field is its sender's own.
+var plainFields = fieldSet(
+	"Accept", "Accept-Encoding", "Accept-Language", "Cache-Control", "Connection", "Date", "Dnt",
+	"If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since",
+	"Max-Forwards", "Origin", "Pragma", "Priority", "Purpose", "Range", "Referer", "Save-Data",
+	"Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-User", "Sec-Gpc", "Sec-Purpose",
+	"Sec-Ch-Ua", "Sec-Ch-Ua-Mobile", "Sec-Ch-Ua-Platform", "Te", "Upgrade-Insecure-Requests",
+	"User-Agent", "Via", "Want-Content-Digest", "Want-Digest", "Want-Repr-Digest",
+)
+
+func plainRequest(req *Request) bool {
+	if req.Body != nil && req.Length != 0 {
+		return false
+	}
+	for name := range req.Header {
+		if !plainFields[http.CanonicalHeaderKey(name)] {
+			return false
+		}
+	}
+	return true
+}
+
+func varyAcceptEncodingOnly(h http.Header) bool {
+	for _, line := range h.Values("Vary") {
+		for name := range strings.SplitSeq(line, ",") {
+			if n := strings.TrimSpace(name); n != "" && !strings.EqualFold(n, "Accept-Encoding") {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func explicitlyFresh(cc directiveSet, m *Meta) bool {
+	if cc.has("max-age") || cc.has("s-maxage") || cc.has("immutable") || len(m.Header.Values("Expires")) > 0 {
+		return true
+	}
+	return len(m.Evidence) > 0 && m.Evidence[0].Level() >= verify.E7
+}
+
+// directiveSet holds names of Cache-Control directives in lower case. Their
+// values, and all that follows from them, are the cache's business.
+type directiveSet map[string]bool
+
+func (d directiveSet) has(name string) bool { return d[name] }
+
+// directives reads the names of the directives in all lines of a Cache-Control
+// field (RFC 9111 section 5.2); commas within quoted strings do not part them.
+func directives(lines []string) directiveSet {
+	set := directiveSet{}
+	for _, line := range lines {
+		quoted := false
+		parts := strings.FieldsFunc(line, func(r rune) bool {
+			if r == '"' {
+				quoted = !quoted
+			}
+			return r == ',' && !quoted
+		})
+		for _, p := range parts {
+			name, _, _ := strings.Cut(p, "=")
+			set[strings.ToLower(strings.TrimSpace(name))] = true
+		}
+	}
+	return set
+}
+
+func fieldSet(names ...string) map[string]bool {
+	set := make(map[string]bool, len(names))
+	for _, n := range names {
+		set[http.CanonicalHeaderKey(n)] = true
+	}
+	return set
+}

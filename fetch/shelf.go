@@ -1,0 +1,48 @@
+package fetch
+
+import (
+	"github.com/flashcrowd/flashcrowd/dht"
+	"github.com/flashcrowd/flashcrowd/verify"
+)
+
+var _ Shelf = (*Fetcher)(nil)
+
+// Open offers an object to another node: what the cache has complete, or a
+// flight in progress as a member that has nothing proven to give yet. Anything
+// else, and everything while sharing is off, is ErrUnknown.
+func (f *Fetcher) Open(id dht.ID, token verify.Token) (*Shelved, error) {
+	if f.cfg.Sharing.Mode == ShareOff || f.cfg.Shelf == nil {
+		return nil, ErrUnknown
+	}
+	shelved, err := f.cfg.Shelf.Open(id, token)
+	if err == nil {
+		return shelved, nil
+	}
+	return f.underway(id, token)
+}
+
+// underway offers a flight: it says that this node is a live member.
+func (f *Fetcher) underway(id dht.ID, token verify.Token) (*Shelved, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, fl := range f.flights {
+		select {
+		case <-fl.ready:
+		default:
+			continue
+		}
+		if fl.swarmed && fl.id == id && fl.want().Token() == token {
+			d := fl.proof.Digest()
+			return &Shelved{
+				Digest: d, Coding: fl.meta.Coding(), Has: NewPieces(d.Layout().Pieces()),
+				Body: nothing{}, Close: func() {},
+			}, nil
+		}
+	}
+	return nil, ErrUnknown
+}
+
+// nothing is the body of which no piece is offered.
+type nothing struct{}
+
+func (nothing) ReadAt([]byte, int64) (int, error) { return 0, ErrUnknown }

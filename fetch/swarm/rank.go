@@ -1,0 +1,85 @@
+package swarm
+
+import (
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+)
+
+// class is a kind of address, in the order in which they are dialled. TCP
+// comes first, since bulk over QUIC costs 2.7 times the processor time; IPv6
+// before IPv4 as in RFC 8305.
+type class int
+
+const (
+	classTCP6 class = iota
+	classTCP4
+	classQUIC6
+	classQUIC4
+	classOther
+)
+
+// classOf tells the class by all parts of a: a longer address, such as one
+// through a relay, is of classOther.
+func classOf(a ma.Multiaddr) class {
+	codes := make([]int, 0, 3)
+	for _, c := range a {
+		codes = append(codes, c.Protocol().Code)
+	}
+	switch {
+	case slices.Equal(codes, []int{ma.P_IP6, ma.P_TCP}):
+		return classTCP6
+	case slices.Equal(codes, []int{ma.P_IP4, ma.P_TCP}):
+		return classTCP4
+	case slices.Equal(codes, []int{ma.P_IP6, ma.P_UDP, ma.P_QUIC_V1}):
+		return classQUIC6
+	case slices.Equal(codes, []int{ma.P_IP4, ma.P_UDP, ma.P_QUIC_V1}):
+		return classQUIC4
+	default:
+		return classOther
+	}
+}
+
+// The delay between two dials to one peer: RFC 8305 section 8 for the
+// internet, less where a round trip takes a millisecond.
+const (
+	publicStep  = 250 * time.Millisecond
+	privateStep = 30 * time.Millisecond
+)
+
+// tcpFirst is the network.DialRanker of this node. Private and public
+// addresses are dialled side by side; of each, one address a class, class
+// after class, and then the rest.
+func tcpFirst(addrs []ma.Multiaddr) []network.AddrDelay {
+	var private, public []ma.Multiaddr
+	for _, a := range addrs {
+		if manet.IsPrivateAddr(a) || manet.IsIPLoopback(a) {
+			private = append(private, a)
+		} else {
+			public = append(public, a)
+		}
+	}
+	return append(staggered(private, privateStep), staggered(public, publicStep)...)
+}
+
+func staggered(addrs []ma.Multiaddr, step time.Duration) []network.AddrDelay {
+	slices.SortStableFunc(addrs, func(a, b ma.Multiaddr) int { return int(classOf(a) - classOf(b)) })
+	var out []network.AddrDelay
+	var rest []ma.Multiaddr
+	var delay time.Duration
+	for i, a := range addrs {
+		if i > 0 && classOf(a) == classOf(addrs[i-1]) {
+			rest = append(rest, a)
+			continue
+		}
+		out = append(out, network.AddrDelay{Addr: a, Delay: delay})
+		delay += step
+	}
+	for _, a := range rest {
+		out = append(out, network.AddrDelay{Addr: a, Delay: delay})
+	}
+	return out
+}

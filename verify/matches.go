@@ -1,0 +1,11 @@
+//go:build !sabotage
+
+package verify
+
+import "crypto/subtle"
+
+// Credulous says whether this binary was built to believe everything.
+const Credulous = false
+
+// matches is the one comparison on which every proof rests.
+func matches(got, want []byte) bool { return subtle.ConstantTimeCompare(got, want) == 1 }

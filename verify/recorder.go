@@ -1,0 +1,138 @@
+package verify
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"slices"
+)
+
+// Recorder hashes a body as it comes, in order, from a source that needs no
+// proof (the origin, or this node's own disk), and keeps the chaining value at
+// each border and the hash of each piece. It is not safe for concurrent use.
+type Recorder struct {
+	alg    Algorithm
+	layout Layout
+	h      hash.Hash
+	piece  hash.Hash
+	n      int64
+	states []byte
+	pieces [][32]byte
+}
+
+// NewRecorder returns a recorder for a body of length octets. With a negative
+// length it only hashes: it keeps neither states nor pieces.
+func NewRecorder(alg Algorithm, length int64) *Recorder {
+	r := &Recorder{alg: alg, h: alg.new(), layout: Layout{Length: -1}}
+	if length >= 0 {
+		r.layout, r.piece = LayoutOf(length), sha256.New()
+	}
+	return r
+}
+
+// Write adds the next octets. It never fails, but octets beyond the length
+// that NewRecorder was told are an error and not hashed.
+func (r *Recorder) Write(p []byte) (int, error) {
+	if r.layout.Length < 0 {
+		r.n += int64(len(p))
+		return r.h.Write(p)
+	}
+	done := 0
+	for done < len(p) {
+		if r.n == r.layout.Length {
+			return done, fmt.Errorf("%w: body longer than %d octets", ErrMalformed, r.layout.Length)
+		}
+		end := r.layout.Offset(r.layout.PieceAt(r.n) + 1)
+		part := p[done:][:min(int64(len(p)-done), end-r.n)]
+		r.h.Write(part)
+		r.piece.Write(part)
+		done += len(part)
+		r.n += int64(len(part))
+		if r.n == end {
+			r.closePiece()
+		}
+	}
+	return done, nil
+}
+
+func (r *Recorder) closePiece() {
+	r.pieces = append(r.pieces, [32]byte(r.piece.Sum(nil)))
+	r.piece.Reset()
+	if r.n < r.layout.Length {
+		r.states = append(r.states, chainingValue(r.alg, r.h)...)
+	}
+}
+
+// Written returns how many octets were recorded.
+func (r *Recorder) Written() int64 { return r.n }
+
+// border returns the index of the piece that would come next, if the recorder
+// stands between two pieces or at the end.
+func (r *Recorder) border() (int, bool) {
+	if r.layout.Length < 0 {
+		return 0, false
+	}
+	if r.n == r.layout.Length {
+		return r.layout.Pieces(), true
+	}
+	return r.layout.PieceAt(r.n), r.n%r.layout.PieceSize == 0
+}
+
+// Sum returns the hash of what was recorded so far.
+func (r *Recorder) Sum() []byte { return r.h.Sum(nil) }
+
+// Digest returns the digest of what was recorded so far.
+func (r *Recorder) Digest() Digest {
+	return Digest{alg: r.alg, sum: string(r.Sum()), length: r.n}
+}
+
+// Matches reports whether the recorded octets are the body that p is about.
+func (r *Recorder) Matches(p Proof) bool {
+	d := p.Digest()
+	return p.Valid() && r.alg == d.alg && r.n == d.length && matches(r.Sum(), []byte(d.sum))
+}
+
+// Whole is all that can be said of a complete body, to be stored beside it and
+// offered to peers.
+type Whole struct {
+	Digest Digest
+	// States is the state list (ParseStateList), Pieces the SHA-256 of each
+	// piece; both nil when the length was not known beforehand or the body
+	// ended before it.
+	States []byte
+	Pieces [][32]byte
+}
+
+// Whole returns what was recorded, once the body is complete. The caller must
+// not write any more and owns what it gets.
+func (r *Recorder) Whole() Whole {
+	if r.n != r.layout.Length {
+		return Whole{Digest: r.Digest()}
+	}
+	return Whole{Digest: r.Digest(), States: bytes.Clone(r.states), Pieces: slices.Clone(r.pieces)}
+}
+
+// WholeOf returns the whole body that r's front and c's proven tail make. It
+// fails with ErrMalformed unless c.Joins(r). States are r's own up to where it
+// stands and the list's behind: what the list says before its proven tail may
+// be false, and this node must not commit to it.
+func WholeOf(r *Recorder, c *Chain) (Whole, error) {
+	if !c.Joins(r) {
+		return Whole{}, fmt.Errorf("%w: front and tail do not join", ErrMalformed)
+	}
+	first, _ := r.border()
+	pieces := slices.Clone(r.pieces)
+	for i := first; i < c.list.layout.Pieces(); i++ {
+		pieces = append(pieces, c.pieceHash(i))
+	}
+	states := slices.Concat(r.states, c.list.raw[len(r.states):])
+	return Whole{Digest: c.list.digest, States: states, Pieces: pieces}, nil
+}
+
+// PieceIs reports whether piece has the SHA-256 want, as a node checks what it
+// reads from its own disk before it sends it.
+func PieceIs(piece []byte, want [32]byte) bool {
+	got := sha256.Sum256(piece)
+	return matches(got[:], want[:])
+}

@@ -1,0 +1,118 @@
+package verify
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding"
+	"encoding/binary"
+	"fmt"
+	"hash"
+)
+
+// The hash functions here are Merkle-Damgård constructions: after a whole
+// number of blocks all that counts is a chaining value. A piece size is a
+// multiple of every block size, so at each border the chaining value is the
+// whole state. crypto/sha256 and crypto/sha512 give and take their state as
+//
+//	magic[4] | chaining value | partial block | length in octets (8, big endian)
+//
+// Only the chaining value ever leaves this file.
+type stateForm struct {
+	magic string
+	chain int // octets of a chaining value
+	block int // octets of a block
+}
+
+func (a Algorithm) state() stateForm {
+	switch a {
+	case SHA256:
+		return stateForm{"sha\x03", 32, 64}
+	case SHA512:
+		return stateForm{"sha\x07", 64, 128}
+	default:
+		panic("verify: internal error: no state form for " + a.String())
+	}
+}
+
+// chainingValue returns the chaining value of h, which must have hashed a
+// whole number of blocks.
+func chainingValue(a Algorithm, h hash.Hash) []byte {
+	f := a.state()
+	raw, err := h.(encoding.BinaryAppender).AppendBinary(nil)
+	if err != nil || len(raw) != len(f.magic)+f.chain+f.block+8 || string(raw[:len(f.magic)]) != f.magic {
+		panic(fmt.Sprintf("verify: internal error: state of %s has another form: %v", a, err))
+	}
+	return raw[len(f.magic):][:f.chain:f.chain]
+}
+
+// resume returns a hash that stands at offset, a multiple of the block size,
+// with the chaining value chain; a nil chain and offset 0 mean the start.
+func resume(a Algorithm, chain []byte, offset int64) hash.Hash {
+	h := a.new()
+	if chain == nil {
+		return h
+	}
+	f := a.state()
+	raw := make([]byte, 0, len(f.magic)+f.chain+f.block+8)
+	raw = append(raw, f.magic...)
+	raw = append(raw, chain...)
+	raw = append(raw, make([]byte, f.block)...)
+	raw = binary.BigEndian.AppendUint64(raw, uint64(offset))
+	if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(raw); err != nil {
+		panic(fmt.Sprintf("verify: internal error: resume %s: %v", a, err))
+	}
+	return h
+}
+
+// StateList is the chaining values of a body's hash at the borders between its
+// pieces. A list is a claim of whoever sent it until a Chain closes over it.
+// It is immutable.
+type StateList struct {
+	digest Digest
+	layout Layout
+	raw    []byte
+}
+
+// ParseStateList takes the list that somebody sent for the body of digest d:
+// the bare chaining values, one after the other. Only its length is checked.
+// The list keeps a copy of raw.
+func ParseStateList(d Digest, raw []byte) (*StateList, error) {
+	if d.IsZero() {
+		return nil, fmt.Errorf("%w: state list of no digest", ErrMalformed)
+	}
+	l := d.Layout()
+	if want := l.Borders() * d.alg.state().chain; len(raw) != want {
+		return nil, fmt.Errorf("%w: state list of %d octets, want %d", ErrMalformed, len(raw), want)
+	}
+	return &StateList{digest: d, layout: l, raw: bytes.Clone(raw)}, nil
+}
+
+// Bytes returns a copy of the list as ParseStateList takes it.
+func (l *StateList) Bytes() []byte { return bytes.Clone(l.raw) }
+
+// Layout returns how the body is cut into pieces.
+func (l *StateList) Layout() Layout { return l.layout }
+
+// Hash returns the SHA-256 of the list, by which a peer commits to it.
+func (l *StateList) Hash() [32]byte { return sha256.Sum256(l.raw) }
+
+// before returns the chaining value before piece i, nil for the first.
+func (l *StateList) before(i int) []byte {
+	if i == 0 {
+		return nil
+	}
+	n := l.digest.alg.state().chain
+	return l.raw[(i-1)*n : i*n]
+}
+
+// after returns what piece i must lead to: the chaining value behind it, or
+// the digest itself for the last piece.
+func (l *StateList) after(i int) []byte {
+	if i == l.layout.Pieces()-1 {
+		return []byte(l.digest.sum)
+	}
+	return l.before(i + 1)
+}
+
+// MaxStateList is the length in octets of the longest list there can be.
+const MaxStateList = (MaxPieces - 1) * 64
