@@ -16,9 +16,22 @@ func (f *Fetcher) Open(id dht.ID, token verify.Token) (*Shelved, error) {
 	}
 	shelved, err := f.cfg.Shelf.Open(id, token)
 	if err == nil {
+		f.countServed(shelved)
 		return shelved, nil
 	}
 	return f.underway(id, token)
+}
+
+// countServed books what is sent to other nodes.
+func (f *Fetcher) countServed(s *Shelved) {
+	served := s.Served
+	s.Served = func(octets int64) {
+		f.stats.toPeers.Add(octets)
+		f.stats.bytes.WithLabelValues("out", "peer").Add(float64(octets))
+		if served != nil {
+			served(octets)
+		}
+	}
 }
 
 // underway offers a flight: it says that this node is a live member.

@@ -10,7 +10,7 @@ import (
 // Totals count since New.
 type Totals struct {
 	// Octets of bodies.
-	ToClients, FromOrigin, FromPeers int64
+	ToClients, FromOrigin, FromPeers, ToPeers int64
 	// Requests in all, and those answered from the cache.
 	Requests, Hits int64
 	// Rejected octets of peers, which no proof fitted.
@@ -21,13 +21,13 @@ type Totals struct {
 func (f *Fetcher) Totals() Totals {
 	s := f.stats
 	return Totals{
-		ToClients: s.toClients.Load(), FromOrigin: s.fromOrigin.Load(), FromPeers: s.fromPeers.Load(),
+		ToClients: s.toClients.Load(), FromOrigin: s.fromOrigin.Load(), FromPeers: s.fromPeers.Load(), ToPeers: s.toPeers.Load(),
 		Requests: s.requests.Load(), Hits: s.hits.Load(), Rejected: s.rejected.Load(),
 	}
 }
 
 type stats struct {
-	toClients, fromOrigin, fromPeers, requests, hits, rejected atomic.Int64
+	toClients, fromOrigin, fromPeers, toPeers, requests, hits, rejected atomic.Int64
 
 	bytes    *prometheus.CounterVec
 	rejects  *prometheus.CounterVec

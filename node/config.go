@@ -69,6 +69,9 @@ type Config struct {
 	// Listen are the multiaddrs where other nodes reach this one, TCP or
 	// QUIC v1; port 0 picks one. If empty, DefaultListen().
 	Listen []string
+	// BucketSize is how many nodes hold a record of the DHT, on own networks:
+	// small ones in tests want a small number. If zero, 20.
+	BucketSize int
 	// Swarm is "on" or "off": off is a plain caching proxy, which asks no other
 	// node and answers none. If empty, "on".
 	Swarm string

@@ -65,6 +65,9 @@ func DefaultData() (string, error) {
 	return filepath.Join(home, ".local", "share", "flashcrowd"), nil
 }
 
+// ErrLocked: another open file holds the lock.
+var ErrLocked = errors.New("node: locked")
+
 // DataDir is a data folder that belongs to this process until Close, readable
 // by its owner alone.
 type DataDir struct {
@@ -224,9 +227,9 @@ func (d *DataDir) takeLock() error {
 	if err != nil {
 		return fmt.Errorf("node: lock data folder: %w", err)
 	}
-	if err := tryLock(f); err != nil {
+	if err := TryLock(f); err != nil {
 		defer f.Close()
-		if errors.Is(err, errLocked) {
+		if errors.Is(err, ErrLocked) {
 			return &DataInUseError{d.path, holder(f)}
 		}
 		return fmt.Errorf("node: lock data folder: %w", err)

@@ -12,18 +12,16 @@ import (
 // hasModes: permission bits say who may read a file.
 const hasModes = true
 
-var errLocked = errors.New("node: locked")
-
-// tryLock locks f for as long as it is open, or fails with errLocked. The
+// TryLock locks f for as long as it is open, or fails with ErrLocked. The
 // system lets go of it when the process ends, however it ends.
-func tryLock(f *os.File) error {
+func TryLock(f *os.File) error {
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case errors.Is(err, unix.EWOULDBLOCK):
-			return errLocked
+			return ErrLocked
 		}
 		return err
 	}

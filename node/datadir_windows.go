@@ -11,15 +11,13 @@ import (
 // access lists; permission bits say nothing.
 const hasModes = false
 
-var errLocked = errors.New("node: locked")
-
-// tryLock locks f for as long as it is open, or fails with errLocked. A locked
+// TryLock locks f for as long as it is open, or fails with ErrLocked. A locked
 // octet cannot be read, so it is one far behind the pid.
-func tryLock(f *os.File) error {
+func TryLock(f *os.File) error {
 	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
 	err := windows.LockFileEx(windows.Handle(f.Fd()), flags, 0, 1, 0, &windows.Overlapped{OffsetHigh: 1})
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) || errors.Is(err, windows.ERROR_IO_PENDING) {
-		return errLocked
+		return ErrLocked
 	}
 	return err
 }

@@ -11,9 +11,7 @@ import (
 	"github.com/flashcrowd/flashcrowd/dht/kad"
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
@@ -30,15 +28,7 @@ func TestBootstrapAppearsLater(t *testing.T) {
 	if got := len(all(early.Join(ctx, k))) + len(all(early.Find(ctx, k))); got != 0 || ctx.Err() != nil {
 		t.Fatalf("without a network: %d members, %v", got, ctx.Err())
 	}
-	h, err := libp2p.New(
-		libp2p.Identity(key), libp2p.ListenAddrStrings(addr), libp2p.Transport(tcp.NewTCPTransport),
-		libp2p.ResourceManager(&network.NullResourceManager{}), libp2p.DisableRelay(), libp2p.DisableMetrics(),
-		libp2p.DisableIdentifyAddressDiscovery(),
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { h.Close() })
+	h := newHost(t, addr, libp2p.Identity(key))
 	late := start(t, kad.Config{Host: h, Network: "test"})
 
 	until(t, "member that joined before there was a network", func() bool {
@@ -58,14 +48,7 @@ func TestHalvesGrowTogether(t *testing.T) {
 	}
 	until(t, "peer", func() bool { return a.RoutingTableSize() > 0 && b.RoutingTableSize() > 0 })
 
-	h, err := libp2p.New(
-		libp2p.Identity(key), libp2p.ListenAddrStrings(addr), libp2p.Transport(tcp.NewTCPTransport),
-		libp2p.ResourceManager(&network.NullResourceManager{}), libp2p.DisableRelay(), libp2p.DisableMetrics(),
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { h.Close() })
+	h := newHost(t, addr, libp2p.Identity(key))
 	late := start(t, kad.Config{Host: h, Network: "test"})
 	until(t, "whole network", func() bool { return late.RoutingTableSize() == 2 })
 }

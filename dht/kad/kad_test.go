@@ -1,6 +1,7 @@
 package kad_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,10 +18,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
+func TestFortyNodes(t *testing.T) {
+	nodes := newNet(t, 40, 4)
+	t.Run("FindsUnconnectedMember", func(t *testing.T) { findsUnconnectedMember(t, nodes) })
+	t.Run("NewcomersSeeEachOther", func(t *testing.T) { newcomersSeeEachOther(t, nodes) })
+	t.Run("AsksRememberedHolders", func(t *testing.T) { asksRememberedHolders(t, nodes) })
+}
+
 // A member is found through the DHT by a node that is not connected to it and
 // holds no record of it.
-func TestFindsUnconnectedMember(t *testing.T) {
-	nodes := newNet(t, 40, 4)
+func findsUnconnectedMember(t *testing.T, nodes []node) {
 	provider, asker := nodes[1], nodes[len(nodes)-1]
 	k := keyFarFrom(t, nodes, asker)
 	all(provider.Join(t.Context(), k))
@@ -90,9 +97,8 @@ func TestSmallNetworks(t *testing.T) {
 
 // Of two that join at once in a larger network, at least one sees the other,
 // whatever each of them knows of the network.
-func TestNewcomersSeeEachOther(t *testing.T) {
-	nodes := newNet(t, 24, 4)
-	for i := range 24 {
+func newcomersSeeEachOther(t *testing.T, nodes []node) {
+	for i := range nodes {
 		a, b := nodes[i%len(nodes)], nodes[(i*7+5)%len(nodes)]
 		if a.host.ID() == b.host.ID() {
 			continue
@@ -110,9 +116,8 @@ func TestNewcomersSeeEachOther(t *testing.T) {
 }
 
 // A repeated Find asks the peers that held the records the last time, and
-// walks when they are gone.
-func TestFindAsksRememberedHolders(t *testing.T) {
-	nodes := newNet(t, 12, 2)
+// walks when they are gone. It leaves the network without them.
+func asksRememberedHolders(t *testing.T, nodes []node) {
 	asker, k := nodes[3], dhttest.Key(t, 0)
 	if got := all(asker.Find(t.Context(), k)); len(got) != 0 {
 		t.Fatalf("found %v before anybody joined", got)
@@ -123,8 +128,8 @@ func TestFindAsksRememberedHolders(t *testing.T) {
 		t.Error("the remembered holders did not name the new member")
 	}
 	holders := asker.Holders(k)
-	if len(holders) != 2 {
-		t.Fatalf("remembers %d holders, want 2", len(holders))
+	if len(holders) != 4 {
+		t.Fatalf("remembers %d holders, want 4", len(holders))
 	}
 	for _, n := range nodes {
 		if slices.Contains(holders, n.host.ID()) && n.host.ID().String() != member {
@@ -155,14 +160,24 @@ func TestConfigErrors(t *testing.T) {
 }
 
 func TestAfterClose(t *testing.T) {
-	n := newNet(t, 1, 4)[0]
-	if err := n.Run(t.Context()); !errors.Is(err, kad.ErrRunning) {
+	n, err := kad.New(kad.Config{Host: newHost(t, ""), Network: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs := make(chan error, 2)
+	for range 2 {
+		go func() { runs <- n.Run(context.Background()) }()
+	}
+	if err := <-runs; !errors.Is(err, kad.ErrRunning) {
 		t.Errorf("second Run: %v", err)
 	}
 	for range 2 {
 		if err := n.Close(); err != nil {
 			t.Errorf("Close: %v", err)
 		}
+	}
+	if err := <-runs; err != nil {
+		t.Errorf("Run ended by Close: %v", err)
 	}
 	k := dhttest.Key(t, 0)
 	if got := len(all(n.Join(t.Context(), k))) + len(all(n.Find(t.Context(), k))); got != 0 {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"maps"
-	"math"
 	"net/http"
 	"slices"
 	"time"
@@ -22,6 +21,9 @@ import (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 const sealSize = 5
+
+// maxBody is longer than any body: 1 PiB.
+const maxBody = 1 << 50
 
 type encoder struct{ b []byte }
 
@@ -140,7 +142,7 @@ func (d *decoder) instant() time.Time {
 
 func (d *decoder) digest() verify.Digest {
 	alg, length, sum := verify.Algorithm(d.number()), d.number(), d.text()
-	if length > math.MaxInt64 {
+	if length > maxBody {
 		d.fail()
 		return verify.Digest{}
 	}

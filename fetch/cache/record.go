@@ -67,16 +67,16 @@ func (r *record) encode() ([]byte, error) {
 	return e.seal(), nil
 }
 
-func (r *record) flags() (f uint64) {
-	for bit, set := range map[uint64]bool{
-		flagAuthorized: r.meta.Authorized, flagPublicOrigin: r.meta.PublicOrigin,
-		flagShared: r.meta.Shared, flagInvalid: r.invalid,
-	} {
-		if set {
-			f |= bit
-		}
+func (r *record) flags() uint64 {
+	return flag(r.meta.Authorized, flagAuthorized) | flag(r.meta.PublicOrigin, flagPublicOrigin) |
+		flag(r.meta.Shared, flagShared) | flag(r.invalid, flagInvalid)
+}
+
+func flag(set bool, bit uint64) uint64 {
+	if set {
+		return bit
 	}
-	return f
+	return 0
 }
 
 // decodeRecord is the inverse of encode. It fails with errGarbage on anything

@@ -140,7 +140,7 @@ func (s *source) compare(got *fetch.Meta) (same bool, err error) {
 		return false, fmt.Errorf("%w: content-encoding %.40q, was %.40q", fetch.ErrChanged, got.Coding(), s.m.Coding())
 	}
 	was, is := s.m.StrongETag(), got.StrongETag()
-	if was != is && is != "" {
+	if was != "" && is != "" && was != is {
 		return false, fmt.Errorf("%w: another entity tag", fetch.ErrChanged)
 	}
 	digest, err := sameDigest(s.m.Evidence, got.Evidence)

@@ -1,6 +1,8 @@
 package swarm
 
 import (
+	"slices"
+
 	"github.com/flashcrowd/flashcrowd/fetch"
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -38,36 +40,35 @@ func encodeSpans(spans []fetch.Span) []byte {
 	return b
 }
 
-// appendHave appends the answer that says what h says.
-func appendHave(b []byte, number uint64, h fetch.Have) []byte {
-	var have []byte
+// encodeHave returns the body of the answer that says what h says.
+func encodeHave(h fetch.Have) []byte {
+	b := make([]byte, 0, len(h.Has)+32*len(h.Pieces)+64)
 	if h.Complete {
-		have = appendUint(have, 1, 1)
+		b = appendUint(b, 1, 1)
 	}
-	have = appendBytes(have, 2, h.Has)
+	b = appendBytes(b, 2, h.Has)
 	if h.Complete {
-		have = appendBytes(have, 3, h.ListHash[:])
-		have = protowire.AppendTag(have, 4, protowire.BytesType)
-		have = protowire.AppendVarint(have, uint64(32*len(h.Pieces)))
+		b = appendBytes(b, 3, h.ListHash[:])
+		b = protowire.AppendTag(b, 4, protowire.BytesType)
+		b = protowire.AppendVarint(b, uint64(32*len(h.Pieces)))
 		for i := range h.Pieces {
-			have = append(have, h.Pieces[i][:]...)
+			b = append(b, h.Pieces[i][:]...)
 		}
 	}
-	return appendAnswer(b, number, ansHave, have)
+	return b
 }
 
-// appendHead appends the answer that announces total octets.
-func appendHead(b []byte, number uint64, total int64) []byte {
-	return appendAnswer(b, number, ansHead, appendUint(nil, 1, uint64(total)))
-}
+// encodeHead returns the body of the answer that announces total octets.
+func encodeHead(total int64) []byte { return appendUint(nil, 1, uint64(total)) }
 
-// appendAnswer appends an answer of kind k with the given body, empty for gone
-// and busy.
+// appendAnswer appends an answer of kind k with the given body, which is empty
+// for gone and busy, as a frame.
 func appendAnswer(b []byte, number uint64, k kind, body []byte) []byte {
-	msg := make([]byte, 0, len(body)+24)
-	msg = appendUint(msg, 1, number)
-	msg = appendBytes(msg, protowire.Number(k), body)
-	return appendFrame(b, msg)
+	size := 1 + protowire.SizeVarint(number) + 1 + protowire.SizeBytes(len(body))
+	b = slices.Grow(b, size+maxDataHeader)
+	b = protowire.AppendVarint(b, uint64(size))
+	b = appendUint(b, 1, number)
+	return appendBytes(b, protowire.Number(k), body)
 }
 
 // appendDataHeader appends all of a data frame that stands before its n octets,

@@ -11,10 +11,13 @@ import (
 // the bulk is read past it.
 const readAhead = 4 << 10
 
+func newReader(r io.Reader) *bufio.Reader { return bufio.NewReaderSize(r, readAhead) }
+
 // frames reads frames, one at a time.
 type frames struct {
-	r   *bufio.Reader
-	buf []byte // of the frame that next returned last
+	r    *bufio.Reader
+	buf  []byte // of the frame that next returned last
+	size int    // of that frame, or as much of it as came
 }
 
 // next returns the message of the next frame, of at most limit octets. It is
@@ -22,6 +25,7 @@ type frames struct {
 // io.EOF, within one io.ErrUnexpectedEOF. No more memory is taken than octets
 // have come, but for the buffer that f has already and small amounts.
 func (f *frames) next(limit int) ([]byte, error) {
+	f.size = 0
 	n, err := f.length()
 	if err != nil {
 		return nil, err
@@ -62,16 +66,14 @@ func (f *frames) length() (int, error) {
 // fill reads n octets into f.buf. A buffer that must grow does so as octets
 // come, so that a mere announcement costs nothing.
 func (f *frames) fill(n int) error {
-	have := 0
-	for have < n {
-		if have == cap(f.buf) {
-			grown := make([]byte, min(n, max(2*have, readAhead)))
-			copy(grown, f.buf[:have])
+	for f.size < n {
+		if f.size == cap(f.buf) {
+			grown := make([]byte, min(n, max(2*f.size, readAhead)))
+			copy(grown, f.buf[:f.size])
 			f.buf = grown
 		}
-		to := min(n, cap(f.buf))
-		got, err := io.ReadFull(f.r, f.buf[have:to])
-		have += got
+		got, err := io.ReadFull(f.r, f.buf[f.size:min(n, cap(f.buf))])
+		f.size += got
 		if err != nil {
 			return inFrame(err)
 		}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/flashcrowd/flashcrowd/node"
+)
+
+// groups are the headings of the flags in the help of up.
+var groups = []kong.Group{
+	{Key: "faces", Title: "Where clients reach it:"},
+	{Key: "store", Title: "What it keeps:"},
+	{Key: "swarm", Title: "Other nodes:"},
+	{Key: "reach", Title: "What clients may reach:"},
+	{Key: "log", Title: "Logging, on standard error:"},
+}
+
+// The flags that make a node.Config are all text here, so that a bad value in
+// the environment is an error of the command that uses it and of no other.
+
+// configFlag names the file that stands below flags and environment.
+type configFlag struct {
+	Config string `placeholder:"FILE" help:"YAML file with flags of up by name, without the dashes; a flag or its environment variable wins. A repeatable flag is a list."`
+}
+
+// faceFlags are what only a node for several clients needs.
+type faceFlags struct {
+	Proxy  string   `group:"faces" default:"${proxy}" placeholder:"HOST:PORT" help:"Forward proxy and gateway; port 0 picks one. Other than loopback needs --allow."`
+	Admin  string   `group:"faces" default:"${admin}" placeholder:"HOST:PORT" help:"Dashboard, API and metrics; loopback only, port 0 picks one."`
+	Mirror []string `group:"faces" sep:"," placeholder:"LISTEN=ORIGIN" help:"Reverse proxy for one origin, such as 127.0.0.1:8081=https://deb.debian.org; repeatable, port 0 picks one."`
+	Allow  []string `group:"faces" sep:"," placeholder:"CIDR" help:"Clients that may use proxy and mirrors beside this machine, such as 192.168.1.0/24; repeatable. Default: nobody."`
+
+	ConnectPorts string `group:"reach" default:"${ports}" placeholder:"PORTS" help:"Ports that CONNECT may reach."`
+
+	LogLevel  string `group:"log" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error."`
+	LogFormat string `group:"log" default:"text" placeholder:"text|json" help:"Form of a line."`
+}
+
+// nodeFlags are what every node needs.
+type nodeFlags struct {
+	Data      string `group:"store" placeholder:"DIR" help:"Data folder, closed to other users. Default: $$XDG_DATA_HOME/flashcrowd or ~/.local/share/flashcrowd."`
+	CacheSize string `group:"store" default:"${cache}" placeholder:"SIZE" help:"Limit of the cache on disk: octets, or with a unit such as 500MB or 64GiB."`
+
+	Network      string   `group:"swarm" placeholder:"NAME" help:"Swarm to join: public, or the name of an own network, 1 to 32 of a-z, 0-9 and -. Default: ${network}."`
+	Bootstrap    []string `group:"swarm" sep:"," placeholder:"MULTIADDR" help:"Node to join the network by, with /p2p/ID, or none; repeatable. Default: the list of the network."`
+	Listen       []string `group:"swarm" sep:"," placeholder:"MULTIADDR" help:"Where other nodes reach this one; repeatable, port 0 picks one. Default: ${listen} and the same for /ip6/::."`
+	Swarm        string   `group:"swarm" default:"on" placeholder:"on|off" help:"off: a plain caching proxy that asks no other node and answers none."`
+	Share        string   `group:"swarm" default:"auto" placeholder:"auto|all|off" help:"What is announced and served to others of what anybody could fetch: auto what is provable and has 1 MiB or more, smaller only in a crowd, never HTML; all everything; off nothing."`
+	SharePrivate string   `group:"swarm" default:"auto" placeholder:"auto|on|off" help:"Whether that may come from private addresses: auto never on network public, and always on another."`
+
+	Resolve []string `group:"reach" sep:"," placeholder:"HOST=IP" help:"Address of a host name, instead of the DNS; repeatable, several addresses a name too."`
+}
+
+// config turns the flags into a node.Config that is valid, or fails with a
+// *node.UsageError.
+func (f *faceFlags) config(n *nodeFlags) (node.Config, error) {
+	c := node.Config{
+		Proxy: f.Proxy, Admin: f.Admin, Data: n.Data, Network: n.Network,
+		Bootstrap: filled(n.Bootstrap), Listen: filled(n.Listen),
+		Swarm: n.Swarm, Share: n.Share, SharePrivate: n.SharePrivate,
+		LogLevel: f.LogLevel, LogFormat: f.LogFormat, Version: version(),
+	}
+	for _, field := range []struct {
+		flag string
+		err  error
+	}{
+		{"mirror", parseMirrors(f.Mirror, &c)}, {"allow", parseAllow(f.Allow, &c)},
+		{"cache-size", parseCacheSize(n.CacheSize, &c)}, {"resolve", parseResolve(n.Resolve, &c)},
+		{"connect-ports", parsePorts(f.ConnectPorts, &c)},
+	} {
+		if field.err != nil {
+			return c, &node.UsageError{Flag: field.flag, Err: field.err}
+		}
+	}
+	return c, c.Validate()
+}
+
+// filled leaves empty elements out: an environment variable that is set to
+// nothing is an empty list.
+func filled(list []string) []string {
+	var out []string
+	for _, s := range list {
+		if s = strings.TrimSpace(s); s != "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func parseMirrors(list []string, c *node.Config) error {
+	for _, text := range filled(list) {
+		m, err := node.ParseMirror(text)
+		if err != nil {
+			return err
+		}
+		c.Mirrors = append(c.Mirrors, m)
+	}
+	return nil
+}
+
+func parseAllow(list []string, c *node.Config) error {
+	for _, text := range filled(list) {
+		prefix, err := netip.ParsePrefix(text)
+		if addr, e := netip.ParseAddr(text); e == nil {
+			prefix, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
+		if err != nil {
+			return errors.New("\"" + text + "\" is no address range such as 192.168.1.0/24")
+		}
+		c.Allow = append(c.Allow, prefix)
+	}
+	return nil
+}
+
+func parseCacheSize(text string, c *node.Config) error {
+	if text == "" {
+		return nil
+	}
+	if err := c.CacheSize.UnmarshalText([]byte(text)); err != nil {
+		return err
+	}
+	if c.CacheSize < node.MinCacheSize {
+		return errors.New("\"" + text + "\" is too small: at least " + node.MinCacheSize.String())
+	}
+	return nil
+}
+
+func parseResolve(list []string, c *node.Config) error {
+	for _, text := range filled(list) {
+		host, ip, _ := strings.Cut(text, "=")
+		addr, err := netip.ParseAddr(ip)
+		if err != nil {
+			return errors.New("\"" + text + "\" is not HOST=IP, such as www.example.org=192.0.2.1")
+		}
+		if c.Resolve == nil {
+			c.Resolve = make(map[string][]netip.Addr)
+		}
+		host = strings.TrimSuffix(strings.ToLower(host), ".")
+		c.Resolve[host] = append(c.Resolve[host], addr)
+	}
+	return nil
+}
+
+func parsePorts(text string, c *node.Config) error {
+	if text == "" {
+		return nil
+	}
+	return c.ConnectPorts.UnmarshalText([]byte(text))
+}

@@ -1,0 +1,3 @@
+package cache
+const crashEnv = "X"
+func crashChild(string) {}

@@ -1,0 +1,110 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/flashcrowd/flashcrowd/dht"
+	"github.com/flashcrowd/flashcrowd/fetch"
+	"github.com/flashcrowd/flashcrowd/verify"
+)
+
+// Item is one stored response, as lists show it.
+type Item struct {
+	Meta   *fetch.Meta
+	Digest verify.Digest
+	// Bytes on disk, with all that is kept beside the body.
+	Bytes int64
+	// Used is when it was last used, to the second.
+	Used time.Time
+}
+
+// List yields what is stored, the last used first. It holds no lock while it
+// yields, so that the caller may call the store; what changes meanwhile may or
+// may not show.
+func (s *Store) List() iter.Seq[Item] {
+	return func(yield func(Item) bool) {
+		for _, e := range s.snapshot() {
+			item, ok := s.item(e)
+			if ok && !yield(item) {
+				return
+			}
+		}
+	}
+}
+
+// Shared yields the ids of the shared objects, each once: all that may be
+// announced after a restart. It holds no lock while it yields.
+func (s *Store) Shared() iter.Seq[dht.ID] {
+	return func(yield func(dht.ID) bool) {
+		s.mu.Lock()
+		var ids []dht.ID
+		for id := range s.entries.byID {
+			if s.entries.shares(id) {
+				ids = append(ids, id)
+			}
+		}
+		s.mu.Unlock()
+		for _, id := range ids {
+			if !yield(id) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Store) snapshot() []*entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*entry, 0, s.entries.recency.Len())
+	for el := s.entries.recency.Front(); el != nil; el = el.Next() {
+		all = append(all, el.Value.(*entry))
+	}
+	return all
+}
+
+func (s *Store) item(e *entry) (Item, bool) {
+	if !s.enter() {
+		return Item{}, false
+	}
+	defer s.leave()
+	r, err := s.read(e)
+	if err != nil {
+		return Item{}, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Item{r.meta, r.digest, e.size, time.Unix(e.used, 0)}, !e.gone
+}
+
+// errForgotten: Remove was called for the URL that is being written.
+var errForgotten = errors.New("cache: removed while it was written")
+
+// Remove removes all that is known of url: the stored responses, whose number
+// it returns, what is being written, and the digests of earlier downloads.
+// When it returns they are gone for good; who has a body open may read it to
+// the end.
+func (s *Store) Remove(url string) (int, error) {
+	id, err := urlID(url)
+	if err != nil {
+		return 0, nil
+	}
+	if !s.enter() {
+		return 0, ErrClosed
+	}
+	defer s.leave()
+	s.mu.Lock()
+	for w := range s.writers {
+		w.forgotten = w.forgotten || w.meta.ID == id
+	}
+	s.mu.Unlock()
+	n, err := s.removeAll(s.variants(id), pebble.Sync)
+	if err = errors.Join(err, s.memory.forget(id)); err != nil {
+		return n, fmt.Errorf("cache: remove: %w", err)
+	}
+	return n, nil
+}

@@ -1,0 +1,157 @@
+package cache
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/flashcrowd/flashcrowd/verify"
+)
+
+// load reads the index and makes index and bodies agree: what is in both, with
+// the same length, is kept, and everything else is removed.
+func (s *Store) load() error {
+	b := s.cfg.DB.NewBatch()
+	defer b.Close()
+	indexed, err := s.loadRecords(b)
+	if err != nil {
+		return err
+	}
+	if err := s.loadAccesses(b, indexed); err != nil {
+		return err
+	}
+	whole, err := s.matchBodies(indexed)
+	if err != nil {
+		return err
+	}
+	for n, e := range indexed {
+		if !whole[n] {
+			forgetKeys(b, e)
+			delete(indexed, n)
+		}
+	}
+	s.addAll(indexed)
+	if b.Empty() {
+		return nil
+	}
+	s.log.Debug("swept", "keys", b.Count())
+	return b.Commit(pebble.Sync)
+}
+
+// loadRecords reads all records, and lets b delete those that are garbage.
+func (s *Store) loadRecords(b *pebble.Batch) (map[name]*entry, error) {
+	found := make(map[name]*entry)
+	err := s.scan(prefixRecord, func(key, value []byte) {
+		id, n, ok := parseRecordKey(key)
+		if !ok {
+			b.Delete(key, nil)
+			return
+		}
+		r, err := decodeRecord(value)
+		if err == nil && r.meta.ID != id {
+			err = fmt.Errorf("%w: record of another id", errGarbage)
+		}
+		if err != nil {
+			s.log.Warn("rejected", "id", id, "err", err)
+			forgetKeys(b, &entry{id: id, name: n})
+			return
+		}
+		found[n] = newEntry(n, r, len(value))
+	})
+	return found, err
+}
+
+// newEntry returns the entry of a record that is encoded octets long. Until it
+// is known better it was last used when the response came.
+func newEntry(n name, r *record, encoded int) *entry {
+	came := max(r.meta.ResponseTime.Unix(), 0)
+	return &entry{
+		id: r.meta.ID, name: n, body: r.digest.Length(), variant: variantKey(r.meta),
+		size:  r.digest.Length() + int64(r.side) + int64(encoded),
+		token: verify.TokenOf(r.meta.ID, r.digest), shared: r.meta.Shared,
+		trust: &trust{}, used: came, saved: came,
+	}
+}
+
+func (s *Store) loadAccesses(b *pebble.Batch, found map[name]*entry) error {
+	return s.scan(prefixAccess, func(key, value []byte) {
+		n, ok := parseNameKey(prefixAccess, key)
+		at, err := decodeAccess(value)
+		if e := found[n]; ok && err == nil && e != nil {
+			e.used, e.saved = at, at
+		} else if !ok || e == nil {
+			b.Delete(key, nil)
+		}
+	})
+}
+
+// matchBodies removes the bodies that are not indexed or have another length,
+// and returns the others.
+func (s *Store) matchBodies(indexed map[name]*entry) (map[name]bool, error) {
+	whole := make(map[name]bool, len(indexed))
+	for f, err := range s.bodies.all() {
+		if err != nil {
+			return nil, err
+		}
+		if e := indexed[f.name]; e != nil && e.body == f.size {
+			whole[f.name] = true
+		} else if err := s.bodies.remove(f.name); err != nil {
+			return nil, err
+		}
+	}
+	return whole, nil
+}
+
+// addAll takes the loaded entries in, in the order in which they were used.
+func (s *Store) addAll(found map[name]*entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sorted := make([]*entry, 0, len(found))
+	for _, e := range found {
+		sorted = append(sorted, e)
+	}
+	slices.SortFunc(sorted, func(a, b *entry) int { return cmp.Compare(a.used, b.used) })
+	for _, e := range sorted {
+		s.entries.add(e)
+	}
+}
+
+// scan calls do for each key that begins with prefix. Key and value are valid
+// only during the call.
+func (s *Store) scan(prefix string, do func(key, value []byte)) error {
+	it, err := s.cfg.DB.NewIter(&pebble.IterOptions{
+		LowerBound: []byte(prefix), UpperBound: after([]byte(prefix)),
+	})
+	if err != nil {
+		return err
+	}
+	for it.First(); it.Valid(); it.Next() {
+		do(it.Key(), it.Value())
+	}
+	return it.Close()
+}
+
+// forgetKeys lets b delete all keys of e.
+func forgetKeys(b *pebble.Batch, e *entry) {
+	b.Delete(recordKey(e.id, e.name), nil)
+	b.Delete(sideKey(e.name), nil)
+	b.Delete(accessKey(e.name), nil)
+}
+
+// saveAccessesLocked writes when entries were last used.
+func (s *Store) saveAccessesLocked() error {
+	b := s.cfg.DB.NewBatch()
+	defer b.Close()
+	for el := s.entries.recency.Front(); el != nil; el = el.Next() {
+		if e := el.Value.(*entry); e.used != e.saved {
+			b.Set(accessKey(e.name), encodeAccess(e.used), nil)
+			e.saved = e.used
+		}
+	}
+	if b.Empty() {
+		return nil
+	}
+	return b.Commit(pebble.Sync)
+}

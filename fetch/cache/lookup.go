@@ -1,0 +1,195 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/flashcrowd/flashcrowd/dht"
+	"github.com/flashcrowd/flashcrowd/fetch"
+)
+
+// Lookup is as fetch.Cache says. What the index or the disk no longer has, or
+// has wrong, is a miss.
+func (s *Store) Lookup(req *fetch.Request, now time.Time) (*fetch.Stored, error) {
+	if req.Method != http.MethodGet && req.Method != http.MethodHead {
+		return nil, fetch.ErrMiss
+	}
+	id, err := dht.URLID(req.URL)
+	if err != nil {
+		return nil, fetch.ErrMiss
+	}
+	if !s.enter() {
+		return nil, fmt.Errorf("%w: %w", fetch.ErrMiss, ErrClosed)
+	}
+	defer s.leave()
+	e, r := s.choose(id, func(r *record) bool { return selects(r.meta, req.Header) })
+	if e == nil {
+		return nil, fetch.ErrMiss
+	}
+	return s.stored(req, e, r, now)
+}
+
+// stored opens e, whose record is r, as an answer to req.
+func (s *Store) stored(req *fetch.Request, e *entry, r *record, now time.Time) (*fetch.Stored, error) {
+	b, _, err := s.open(e, r)
+	if err != nil {
+		return nil, fmt.Errorf("%w: open: %w", fetch.ErrMiss, err)
+	}
+	s.touch(e, now)
+	v := judge(requestControl(req.Header), r.meta, r.invalid, now)
+	return &fetch.Stored{
+		Meta: r.meta, Age: v.age, TTL: v.ttl, Fresh: v.fresh, StaleOK: v.staleOK,
+		Body: b, Sources: r.sources,
+	}, nil
+}
+
+// choose returns, of the responses stored under id that suit, the one with the
+// latest Date (RFC 9111 section 4.1), or nil.
+func (s *Store) choose(id dht.ID, suits func(*record) bool) (best *entry, of *record) {
+	for _, e := range s.variants(id) {
+		r, err := s.read(e)
+		if err != nil || !suits(r) {
+			continue
+		}
+		if of == nil || later(r.meta, of.meta) {
+			best, of = e, r
+		}
+	}
+	return best, of
+}
+
+func later(a, b *fetch.Meta) bool {
+	if c := dateOf(a).Compare(dateOf(b)); c != 0 {
+		return c > 0
+	}
+	return !a.ResponseTime.Before(b.ResponseTime)
+}
+
+// variants returns all responses stored under id.
+func (s *Store) variants(id dht.ID) []*entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.entries.byID[id])
+}
+
+// read returns the record of e. One that is garbage takes e with it.
+func (s *Store) read(e *entry) (*record, error) {
+	r, err := s.readRecord(e)
+	if errors.Is(err, errGarbage) {
+		s.reject(e, err)
+	} else if err != nil && !errors.Is(err, pebble.ErrNotFound) { // that is: e is just being discarded
+		s.log.Warn("cache", "id", e.id, "err", err)
+	}
+	return r, err
+}
+
+// readRecord is read without consequences.
+func (s *Store) readRecord(e *entry) (*record, error) {
+	value, closer, err := s.cfg.DB.Get(recordKey(e.id, e.name))
+	if err != nil {
+		return nil, err
+	}
+	defer closer.Close()
+	r, err := decodeRecord(value)
+	if err == nil && (r.meta.ID != e.id || r.digest.Length() != e.body) {
+		err = fmt.Errorf("%w: record of another body", errGarbage)
+	}
+	return r, err
+}
+
+// readSide returns the side data of e, whose record is r.
+func (s *Store) readSide(e *entry, r *record) (side, error) {
+	if sd, implied := impliedSide(r.digest); implied {
+		return sd, nil
+	}
+	value, closer, err := s.cfg.DB.Get(sideKey(e.name))
+	if err != nil {
+		return side{}, fmt.Errorf("read side data: %w", err)
+	}
+	defer closer.Close()
+	return decodeSide(value, r.digest)
+}
+
+// reject removes e, which is not what it was. Nobody is blamed.
+func (s *Store) reject(e *entry, why error) {
+	s.mu.Lock()
+	was := s.entries.drop(e)
+	s.mu.Unlock()
+	if was {
+		s.log.Warn("rejected", "id", e.id, "err", why)
+		s.logged(s.discard([]*entry{e}, pebble.NoSync))
+	}
+}
+
+// checkedAtOnce is the longest body that is held against its hashes when it is
+// opened first: that takes some 10 ms. Longer ones are checked as they are
+// read.
+const checkedAtOnce = 8 << 20
+
+// open opens the body of e, whose record is r: a plain file if this process
+// trusts all of it. Side data is returned too when it was needed.
+func (s *Store) open(e *entry, r *record) (body, *side, error) {
+	f, err := s.bodies.open(e.name)
+	if errors.Is(err, fs.ErrNotExist) {
+		s.reject(e, err)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.Size() != e.body {
+		err = fmt.Errorf("%w: %d octets, not %d", ErrDamaged, info.Size(), e.body)
+		s.reject(e, err)
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	layout := r.digest.Layout()
+	if e.trust.begin(info.ModTime(), layout.Pieces()) {
+		return f, nil, nil
+	}
+	sd, err := s.readSide(e, r)
+	if err != nil {
+		s.reject(e, err)
+		f.Close()
+		return nil, nil, err
+	}
+	b := &checkedBody{file: f, layout: layout, pieces: sd.pieces, trust: e.trust}
+	return s.openChecked(e, b, &sd)
+}
+
+// openChecked makes b ready for others, or a plain file if it is short.
+func (s *Store) openChecked(e *entry, b *checkedBody, sd *side) (body, *side, error) {
+	if b.layout.Length > checkedAtOnce {
+		b.reject = func(why error) {
+			if s.enter() {
+				defer s.leave()
+				s.reject(e, why)
+			}
+		}
+		return b, sd, nil
+	}
+	b.reject = func(why error) { s.reject(e, why) }
+	if err := b.checkAll(); err != nil {
+		b.Close()
+		return nil, nil, err
+	}
+	return b.file, sd, nil
+}
+
+// urlID returns the ID of a URL in text form.
+func urlID(raw string) (dht.ID, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return dht.ID{}, err
+	}
+	return dht.URLID(u)
+}

@@ -1,0 +1,196 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/flashcrowd/flashcrowd/fetch"
+	"github.com/flashcrowd/flashcrowd/verify"
+)
+
+// trust is how much of one body this process has held against its piece
+// hashes. A body that this process wrote itself is trusted whole; one that it
+// found is read with checks until each piece was seen to be right; one that
+// somebody has changed since starts again.
+type trust struct {
+	mu    sync.Mutex // guards following
+	mtime time.Time  // of the file, for which the rest holds
+	seen  fetch.Pieces
+	left  int // pieces not yet seen
+}
+
+// believe trusts the whole of a body that was just written.
+func (t *trust) believe(mtime time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mtime, t.seen, t.left = mtime, nil, 0
+}
+
+// begin readies t for a body of n pieces whose file was last changed at mtime,
+// and reports whether all of it is trusted already.
+func (t *trust) begin(mtime time.Time, n int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.mtime.Equal(mtime) {
+		t.mtime, t.seen, t.left = mtime, fetch.NewPieces(n), n
+	}
+	return t.left == 0
+}
+
+func (t *trust) has(piece int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.left == 0 || t.seen.Has(piece)
+}
+
+func (t *trust) add(piece int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.left > 0 && !t.seen.Has(piece) {
+		t.seen.Add(piece)
+		t.left--
+	}
+}
+
+// body is a complete body, open for reading.
+type body interface {
+	io.ReadSeekCloser
+	io.ReaderAt
+}
+
+var (
+	_ body = (*os.File)(nil)
+	_ body = (*checkedBody)(nil)
+)
+
+// checkedBody reads a body of which not all pieces are trusted yet: before the
+// first octet of a piece leaves, the whole piece is held against its hash.
+// ReadAt may be called at once from many goroutines; Read and Seek not.
+type checkedBody struct {
+	file   *os.File
+	layout verify.Layout
+	pieces [][32]byte
+	trust  *trust
+	// reject is called when a piece is wrong or cannot be read. It is set
+	// before anybody else gets the body.
+	reject func(error)
+
+	at int64 // of Read
+}
+
+// Read reads on from where the last Read ended.
+func (b *checkedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadAt(p, b.at)
+	b.at += int64(n)
+	if n > 0 && err == io.EOF {
+		err = nil
+	}
+	return n, err
+}
+
+// Seek is as io.Seeker says.
+func (b *checkedBody) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += b.at
+	case io.SeekEnd:
+		offset += b.layout.Length
+	}
+	if offset < 0 {
+		return 0, fmt.Errorf("cache: seek before the start: %w", os.ErrInvalid)
+	}
+	b.at = offset
+	return offset, nil
+}
+
+// ReadAt is as io.ReaderAt says. A piece that is not what it was fails it with
+// ErrDamaged, and the octets before the piece are read.
+func (b *checkedBody) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("cache: read before the start: %w", os.ErrInvalid)
+	}
+	done := 0
+	for done < len(p) && off < b.layout.Length {
+		i := b.layout.PieceAt(off)
+		want := min(b.layout.Offset(i+1)-off, int64(len(p)-done))
+		n, err := b.readPiece(p[done:done+int(want)], off, i)
+		done += n
+		off += int64(n)
+		if err != nil {
+			return done, err
+		}
+	}
+	if done < len(p) {
+		return done, io.EOF
+	}
+	return done, nil
+}
+
+// readPiece fills p, which lies in piece i, from off.
+func (b *checkedBody) readPiece(p []byte, off int64, i int) (int, error) {
+	if b.trust.has(i) {
+		n, err := b.file.ReadAt(p, off)
+		if n == len(p) {
+			return n, nil
+		}
+		return n, b.rejected(i, err)
+	}
+	piece := p
+	if int64(len(p)) != b.layout.Size(i) {
+		piece = make([]byte, b.layout.Size(i))
+	}
+	if err := b.check(piece, i); err != nil {
+		return 0, err
+	}
+	if len(piece) != len(p) {
+		copy(p, piece[off-b.layout.Offset(i):])
+	}
+	return len(p), nil
+}
+
+// check reads piece i whole and holds it against its hash.
+func (b *checkedBody) check(piece []byte, i int) error {
+	n, err := b.file.ReadAt(piece, b.layout.Offset(i))
+	if n == len(piece) && verify.PieceIs(piece, b.pieces[i]) {
+		b.trust.add(i)
+		return nil
+	}
+	clear(piece)
+	return b.rejected(i, err)
+}
+
+// rejected returns why piece i cannot be had, and rejects the body unless it
+// was only closed. cause is the error of reading, nil or io.EOF for octets that
+// are wrong or missing.
+func (b *checkedBody) rejected(i int, cause error) error {
+	if errors.Is(cause, os.ErrClosed) {
+		return cause
+	}
+	err := fmt.Errorf("%w: piece %d", ErrDamaged, i)
+	if cause != nil && cause != io.EOF {
+		err = fmt.Errorf("%w: %w", err, cause)
+	}
+	b.reject(err)
+	return err
+}
+
+// checkAll holds all pieces against their hashes.
+func (b *checkedBody) checkAll() error {
+	buf := make([]byte, min(b.layout.PieceSize, b.layout.Length))
+	for i := range b.layout.Pieces() {
+		if b.trust.has(i) {
+			continue
+		}
+		if err := b.check(buf[:b.layout.Size(i)], i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close ends reading.
+func (b *checkedBody) Close() error { return b.file.Close() }

@@ -1,0 +1,125 @@
+package swarm
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+
+	"github.com/flashcrowd/flashcrowd/fetch"
+	"github.com/flashcrowd/flashcrowd/verify"
+)
+
+// answer answers req of peer r in full. An error ends the stream.
+func (s *Swarm) answer(w *reply, r *remote, req request) error {
+	// The slot comes before the look-up, so that "busy" tells nothing of it.
+	if !s.takeSlot() {
+		return w.plain(ansBusy)
+	}
+	defer func() { <-s.answers }()
+	sh := s.lookUp(r, req)
+	if sh == nil {
+		return w.plain(ansGone)
+	}
+	if sh.Close != nil {
+		defer sh.Close()
+	}
+	switch req.kind {
+	case askHave:
+		return w.have(haveOf(sh))
+	case askStates:
+		if !sh.Complete {
+			return w.plain(ansGone)
+		}
+		return w.states(sh.States)
+	case askGet:
+		if !mayGet(sh, req.spans) {
+			return w.plain(ansGone)
+		}
+		return s.upload(w, r, sh, req.spans)
+	default:
+		return w.plain(ansGone)
+	}
+}
+
+// takeSlot waits for one of the slots that all answers share.
+func (s *Swarm) takeSlot() bool {
+	select {
+	case s.answers <- struct{}{}:
+		return true
+	default:
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, s.limits.Slot)
+	defer cancel()
+	select {
+	case s.answers <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// lookUp opens what req is about, nil when r may not have it. A banned asker
+// takes the way of one that does not know the token, through the same look-up.
+func (s *Swarm) lookUp(r *remote, req request) *fetch.Shelved {
+	if s.shelf == nil {
+		return nil
+	}
+	if s.bans.has(r.id) {
+		req.token = verify.Token{}
+	}
+	sh, err := s.shelf.Open(req.id, req.token)
+	if err != nil {
+		if !errors.Is(err, fetch.ErrUnknown) {
+			s.log.Error("open shelf", "id", req.id, "err", err)
+		}
+		return nil
+	}
+	if sh.Coding != req.coding || !s.sound(sh) {
+		if sh.Close != nil {
+			sh.Close()
+		}
+		return nil
+	}
+	return sh
+}
+
+// sound reports whether what the shelf says of a complete body fits its
+// length. To offer anything else could only get this node banned.
+func (s *Swarm) sound(sh *fetch.Shelved) bool {
+	l := sh.Digest.Layout()
+	if !sh.Complete || len(sh.Pieces) == l.Pieces() && len(sh.States) == l.Borders()*sh.Digest.Algorithm().Size() {
+		return true
+	}
+	s.log.Error("shelf offers a body that does not fit its digest", "digest", sh.Digest)
+	return false
+}
+
+func haveOf(sh *fetch.Shelved) fetch.Have {
+	n := sh.Digest.Layout().Pieces()
+	if sh.Complete {
+		return fetch.Have{Complete: true, Has: fetch.AllPieces(n), ListHash: sha256.Sum256(sh.States), Pieces: sh.Pieces}
+	}
+	has := fetch.NewPieces(n)
+	for i := range n {
+		if sh.Has.Has(i) {
+			has.Add(i)
+		}
+	}
+	return fetch.Have{Has: has}
+}
+
+// mayGet reports whether all spans are whole pieces that sh offers.
+func mayGet(sh *fetch.Shelved, spans []fetch.Span) bool {
+	l := sh.Digest.Layout()
+	for _, span := range spans {
+		if !offered(l, span) {
+			return false
+		}
+		for i := l.PieceAt(span.Offset); !sh.Complete && i < l.Pieces() && l.Offset(i) < span.End; i++ {
+			if !sh.Has.Has(i) {
+				return false
+			}
+		}
+	}
+	return true
+}

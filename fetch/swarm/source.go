@@ -1,0 +1,231 @@
+package swarm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/bits"
+
+	"github.com/flashcrowd/flashcrowd/fetch"
+	"github.com/flashcrowd/flashcrowd/verify"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// source is a peer as a source of one object. It holds nothing open itself.
+type source struct {
+	swarm *Swarm
+	info  peer.AddrInfo
+	want  fetch.Want
+}
+
+var _ fetch.Peer = (*source)(nil)
+
+// String returns the peer ID.
+func (p *source) String() string { return p.info.ID.String() }
+
+// Open asks for the octets of span, which begins and ends at borders of
+// pieces. It returns once the peer has announced them. Each open span has a
+// stream of its own, so a slow consumer of one keeps no other waiting.
+func (p *source) Open(ctx context.Context, span fetch.Span) (io.ReadCloser, error) {
+	layout := p.want.Proof.Digest().Layout()
+	if !offered(layout, span) {
+		return nil, fmt.Errorf("swarm: open %d to %d of %d octets: no whole pieces", span.Offset, span.End, layout.Length)
+	}
+	req := request{kind: askGet, spans: []fetch.Span{span}}
+	b, err := p.open(ctx, req, span.Len(), layout.PieceAt(span.Offset))
+	if err != nil {
+		return nil, fmt.Errorf("get from %s: %w", p, err)
+	}
+	return b, nil
+}
+
+// offered reports whether span is whole pieces of l and not empty.
+func offered(l verify.Layout, span fetch.Span) bool {
+	return span.Offset >= 0 && span.Offset < span.End && span.End <= l.Length &&
+		span.Offset%l.PieceSize == 0 && (span.End%l.PieceSize == 0 || span.End == l.Length)
+}
+
+// States asks for the state list. It has the right length; nothing else is
+// said of it.
+func (p *source) States(ctx context.Context) ([]byte, error) {
+	list, err := p.states(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("states from %s: %w", p, err)
+	}
+	return list, nil
+}
+
+func (p *source) states(ctx context.Context) ([]byte, error) {
+	d := p.want.Proof.Digest()
+	list := make([]byte, d.Layout().Borders()*d.Algorithm().Size())
+	b, err := p.open(ctx, request{kind: askStates}, int64(len(list)), -1)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	if _, err := io.ReadFull(b, list); err != nil {
+		return nil, err
+	}
+	// The end is read too: only then the stream may be used again.
+	if n, err := b.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		return nil, err
+	}
+	return list, nil
+}
+
+// Have asks what the peer has. What it says has the right shape; nothing else
+// is said of it.
+func (p *source) Have(ctx context.Context) (fetch.Have, error) {
+	h, err := p.have(ctx)
+	if err != nil {
+		return fetch.Have{}, fmt.Errorf("have from %s: %w", p, err)
+	}
+	return h, nil
+}
+
+func (p *source) have(ctx context.Context) (have fetch.Have, err error) {
+	c, err := p.call(ctx, request{kind: askHave})
+	if err != nil {
+		return fetch.Have{}, err
+	}
+	if c.first.kind == ansHave {
+		have, err = readHave(p.want.Proof.Digest().Layout(), c.first)
+	} else {
+		err = malformed("answer of kind %d to have", c.first.kind)
+	}
+	if err != nil {
+		return fetch.Have{}, c.fail(err)
+	}
+	p.swarm.peers.measured(c.remote, c.line.wait.trip)
+	c.succeed()
+	return have, nil
+}
+
+// readHave returns what a says of a body with layout l.
+func readHave(l verify.Layout, a answer) (fetch.Have, error) {
+	n := l.Pieces()
+	h := fetch.Have{Complete: a.complete, Has: fetch.NewPieces(n)}
+	if len(a.pieces) != len(h.Has) {
+		return fetch.Have{}, malformed("availability of %d octets for %d pieces", len(a.pieces), n)
+	}
+	if n%8 != 0 && bits.Len8(a.pieces[n/8]) > n%8 {
+		return fetch.Have{}, malformed("availability beyond %d pieces", n)
+	}
+	copy(h.Has, a.pieces)
+	if !a.complete {
+		if len(a.hashes) != 0 || len(a.listHash) != 0 {
+			return fetch.Have{}, malformed("hashes of an incomplete body")
+		}
+		return h, nil
+	}
+	if h.Has.Count() != n || len(a.hashes) != 32*n || len(a.listHash) != 32 {
+		return fetch.Have{}, malformed("complete with %d octets of hashes for %d pieces", len(a.hashes), n)
+	}
+	h.ListHash = [32]byte(a.listHash)
+	h.Pieces = make([][32]byte, n)
+	for i := range h.Pieces {
+		h.Pieces[i] = [32]byte(a.hashes[32*i:])
+	}
+	return h, nil
+}
+
+// call is one request under way. Exactly one of succeed and fail ends it.
+type call struct {
+	swarm  *Swarm
+	ctx    context.Context
+	remote *remote
+	line   *line
+	detach func() bool // false when ctx has ended and the line is reset
+	first  answer      // until the line's next frame is read
+}
+
+// call sends req, completed by what p is about, and awaits the first frame of
+// its answer. A line that was idle may have been closed by the peer meanwhile,
+// so its failure leads to a second try on a new one.
+func (p *source) call(ctx context.Context, req request) (*call, error) {
+	s := p.swarm
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	r, err := s.peers.use(p.info.ID)
+	if err != nil {
+		return nil, err
+	}
+	req.id, req.token, req.coding = p.want.ID, p.want.Token(), p.want.Coding
+	for reuse := true; ; reuse = false {
+		c := &call{swarm: s, ctx: ctx, remote: r}
+		if s.bans.has(r.id) {
+			return nil, c.settle(fetch.ErrBanned)
+		}
+		c.line, err = s.take(ctx, r, p.info, reuse)
+		if err != nil {
+			return nil, c.settle(err)
+		}
+		c.detach = context.AfterFunc(ctx, func() { _ = c.line.st.Reset() })
+		c.first, err = c.line.ask(req, s.limits)
+		if err == nil {
+			return c, nil
+		}
+		if c.line.reused && lost(err) && c.detach() {
+			s.drop(r, c.line)
+			continue
+		}
+		return nil, c.fail(err)
+	}
+}
+
+// lost reports whether err is that of a stream which ended: nothing that the
+// peer said, and no deadline.
+func lost(err error) bool {
+	for _, said := range []error{ErrMalformed, ErrSlow, ErrBusy, fetch.ErrUnknown} {
+		if errors.Is(err, said) {
+			return false
+		}
+	}
+	return true
+}
+
+// succeed ends c, whose answer has been read to its end.
+func (c *call) succeed() {
+	if c.detach() {
+		c.swarm.giveBack(c.remote, c.line)
+	} else {
+		c.swarm.drop(c.remote, c.line)
+	}
+	c.swarm.peers.done(c.remote, "")
+}
+
+// fail ends c because of err, and returns what its caller should know.
+func (c *call) fail(err error) error {
+	if errors.Is(err, ErrMalformed) {
+		c.swarm.metrics.rejected.WithLabelValues(rejectMalformed).Add(float64(c.line.in.size))
+	}
+	whole := errors.Is(err, fetch.ErrUnknown) || errors.Is(err, ErrBusy)
+	if c.detach() && whole {
+		c.swarm.giveBack(c.remote, c.line)
+	} else {
+		c.swarm.drop(c.remote, c.line)
+	}
+	return c.settle(err)
+}
+
+// settle notes how c ended for its peer, and returns err as its caller should
+// know it: what the caller itself or a ban did is behind all that follows.
+func (c *call) settle(err error) error {
+	slow := ""
+	switch {
+	case c.ctx.Err() != nil:
+		err = context.Cause(c.ctx)
+	case c.swarm.bans.has(c.remote.id):
+		if !errors.Is(err, fetch.ErrBanned) {
+			err = fmt.Errorf("%w: %w", fetch.ErrBanned, err)
+		}
+	case c.swarm.ctx.Err() != nil:
+		err = ErrClosed
+	case !errors.Is(err, fetch.ErrUnknown):
+		slow = err.Error()
+	}
+	c.swarm.peers.done(c.remote, slow)
+	return err
+}

@@ -1,0 +1,113 @@
+package admin
+
+import (
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Config is what the admin face shows and where it stands. The functions are
+// called for each request, at once from many goroutines, and should not wait.
+type Config struct {
+	// Addr is the real address of the listener, with the port that it got.
+	// Requests that name any other in Host are refused, so with the zero Addr
+	// all are.
+	Addr netip.AddrPort
+	// Status returns what the node does now. If nil, the zero Status.
+	Status func() Status
+	// Peers returns the nodes that this one knows. If nil, none.
+	Peers func() []Peer
+	// Faces returns where clients reach the node. If nil, nowhere.
+	Faces func() Faces
+	// Why returns the receipt of the last response for url, to be written as
+	// JSON, or false when there is none. If nil, there is never one.
+	Why func(url string) (any, bool)
+	// Metrics are shown at /metrics. If nil, none.
+	Metrics prometheus.Gatherer
+	// Logger takes what fails. If nil, it is silent.
+	Logger *slog.Logger
+}
+
+// Deadlines and limits of the listener: local clients are quick, and nobody
+// sends a body.
+const (
+	headerTimeout = 10 * time.Second
+	answerTimeout = 30 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 64 << 10 // design.md section 12
+)
+
+// NewServer returns a server for the listener at c.Addr. The caller serves,
+// shuts down and waits.
+func NewServer(c Config) *http.Server {
+	c = c.withDefaults()
+	return &http.Server{
+		Handler:           NewHandler(c),
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       answerTimeout,
+		WriteTimeout:      answerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(c.Logger.Handler(), slog.LevelDebug),
+		// Else `OPTIONS *` would be answered before Host is looked at.
+		DisableGeneralOptionsHandler: true,
+	}
+}
+
+// NewHandler returns what NewServer serves.
+func NewHandler(c Config) http.Handler {
+	c = c.withDefaults()
+	a := &api{c}
+	routes := map[string]http.Handler{
+		"/":              http.HandlerFunc(a.page),
+		"/healthz":       http.HandlerFunc(healthz),
+		"/metrics":       promhttp.HandlerFor(c.Metrics, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}),
+		"/api/v1/status": http.HandlerFunc(a.status),
+		"/api/v1/peers":  http.HandlerFunc(a.peers),
+		"/api/v1/faces":  http.HandlerFunc(a.faces),
+		"/api/v1/why":    http.HandlerFunc(a.why),
+	}
+	return guard(hostsOf(c.Addr), readOnly(routes))
+}
+
+func (c Config) withDefaults() Config {
+	if c.Status == nil {
+		c.Status = func() Status { return Status{} }
+	}
+	if c.Peers == nil {
+		c.Peers = func() []Peer { return nil }
+	}
+	if c.Faces == nil {
+		c.Faces = func() Faces { return Faces{} }
+	}
+	if c.Why == nil {
+		c.Why = func(string) (any, bool) { return nil, false }
+	}
+	if c.Metrics == nil {
+		c.Metrics = prometheus.NewRegistry()
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// readOnly routes by the exact path and answers GET and HEAD alone.
+func readOnly(routes map[string]http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler, ok := routes[r.URL.Path]
+		switch {
+		case !ok:
+			writeError(w, http.StatusNotFound, "no such page", "the API lies under /api/v1/: status, peers, faces, why")
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			w.Header().Set("Allow", "GET, HEAD")
+			writeError(w, http.StatusMethodNotAllowed, "this can only be read", "use GET")
+		default:
+			handler.ServeHTTP(w, r)
+		}
+	})
+}

@@ -1,0 +1,1 @@
+setInterval(() => { if (document.activeElement.tagName !== "INPUT") location.reload() }, 5000)

@@ -1,0 +1,261 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/cockroachdb/pebble/v2"
+	dspebble "github.com/ipfs/go-ds-pebble"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/flashcrowd/flashcrowd/dht"
+	"github.com/flashcrowd/flashcrowd/dht/kad"
+	"github.com/flashcrowd/flashcrowd/fetch"
+	"github.com/flashcrowd/flashcrowd/fetch/cache"
+	"github.com/flashcrowd/flashcrowd/fetch/origin"
+	"github.com/flashcrowd/flashcrowd/fetch/swarm"
+	"github.com/flashcrowd/flashcrowd/node/admin"
+	"github.com/flashcrowd/flashcrowd/node/proxy"
+	"github.com/flashcrowd/flashcrowd/verify"
+)
+
+// Node is a running flashcrowd node. New opens it, Run serves until its
+// context ends, Close frees it.
+type Node struct {
+	cfg     Config
+	log     *slog.Logger
+	metrics *prometheus.Registry
+
+	data   *DataDir
+	db     *pebble.DB
+	store  *cache.Store
+	origin *origin.Client
+	host   host.Host    // nil with --swarm off
+	router *kad.Router  // nil with --swarm off
+	swarm  *swarm.Swarm // nil with --swarm off
+	fetch  *fetch.Fetcher
+
+	faces   []*face
+	ready   chan struct{}
+	closers []func() error // in the order of opening
+}
+
+// New opens the data folder, the cache, the listeners and the libp2p host that
+// cfg names, and wires them. It joins no network. After an error nothing is
+// left open; otherwise the caller must call Close.
+func New(ctx context.Context, cfg Config) (_ *Node, err error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.WithDefaults()
+	n := &Node{cfg: cfg, log: cfg.Logger, metrics: prometheus.NewRegistry(), ready: make(chan struct{})}
+	if n.log == nil {
+		n.log = slog.New(slog.DiscardHandler)
+	}
+	n.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.Close())
+		}
+	}()
+	for _, open := range []func(context.Context) error{
+		n.openData, n.openStore, n.openHost, n.openOrigin, n.openSwarm, n.openFetch, n.openFaces, n.openProxy, n.openAdmin, n.publish,
+	} {
+		if err := open(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return n, nil
+}
+
+func (n *Node) openData(context.Context) error {
+	data, err := OpenDataDir(n.cfg.Data)
+	if err != nil {
+		return err
+	}
+	n.data = data
+	n.closing(data.Close)
+	return nil
+}
+
+func (n *Node) openStore(context.Context) error {
+	db, err := pebble.Open(n.data.Index(), indexOptions(n.log))
+	if err != nil {
+		return fmt.Errorf("node: open index: %w", err)
+	}
+	n.db = db
+	n.closing(db.Close)
+	n.store, err = cache.Open(cache.Config{
+		Dir: n.data.Path(), DB: db, Limit: int64(n.cfg.CacheSize),
+		Logger: n.log, Metrics: n.metrics, OnRemove: n.removed,
+	})
+	if err != nil {
+		return fmt.Errorf("node: open cache: %w", err)
+	}
+	n.closing(n.store.Close)
+	return nil
+}
+
+// removed ends the membership for what the cache has dropped.
+func (n *Node) removed(id dht.ID) {
+	if n.router != nil {
+		n.router.Leave(id.Key())
+	}
+}
+
+func (n *Node) openHost(context.Context) error {
+	if n.cfg.Swarm == Off {
+		return nil
+	}
+	key, err := n.data.Identity()
+	if err != nil {
+		return err
+	}
+	n.host, err = swarm.NewHost(swarm.HostConfig{
+		Identity: key, Listen: n.cfg.Listen, Version: n.cfg.version(),
+	})
+	if err != nil {
+		return fmt.Errorf("node: listen for peers: %w", err)
+	}
+	n.closing(n.host.Close)
+	return nil
+}
+
+func (n *Node) openOrigin(context.Context) error {
+	n.origin = origin.New(origin.Config{Resolve: n.cfg.Resolve, Via: "1.1 " + n.pseudonym(), Logger: n.log})
+	n.closing(func() error { n.origin.Close(); return nil })
+	return nil
+}
+
+func (n *Node) openSwarm(context.Context) error {
+	if n.host == nil {
+		return nil
+	}
+	records, err := dspebble.NewDatastore("", dspebble.WithPebbleDB(n.db))
+	if err != nil {
+		return fmt.Errorf("node: open records: %w", err)
+	}
+	boot, err := n.cfg.bootstrap()
+	if err != nil {
+		return err
+	}
+	n.router, err = kad.New(kad.Config{
+		Host: n.host, Network: n.cfg.Network, Bootstrap: boot, Datastore: records,
+		BucketSize: n.cfg.BucketSize, Logger: n.log, Metrics: n.metrics,
+	})
+	if err != nil {
+		return fmt.Errorf("node: open dht: %w", err)
+	}
+	n.closing(n.router.Close)
+	n.swarm, err = swarm.New(swarm.Config{
+		Host: n.host, Shelf: shelf{n}, DB: n.db, Logger: n.log, Metrics: n.metrics,
+	})
+	if err != nil {
+		return fmt.Errorf("node: open swarm: %w", err)
+	}
+	n.closing(n.swarm.Close)
+	return nil
+}
+
+// shelf is the fetcher's, which is opened after the swarm that it asks.
+type shelf struct{ n *Node }
+
+func (s shelf) Open(id dht.ID, t verify.Token) (*fetch.Shelved, error) { return s.n.fetch.Open(id, t) }
+
+func (n *Node) openFetch(context.Context) error {
+	cfg := fetch.Config{
+		Cache: n.store, Memory: n.store, Shelf: n.store, Origin: n.origin,
+		Sharing: n.sharing(), Logger: n.log, Metrics: n.metrics,
+	}
+	if n.swarm != nil {
+		cfg.Swarm, cfg.Router = n.swarm, n.router
+	}
+	n.fetch = fetch.New(cfg)
+	n.closing(func() error { n.fetch.Close(); return nil })
+	return nil
+}
+
+func (n *Node) sharing() fetch.Sharing {
+	mode := fetch.ShareMode(n.cfg.Share)
+	if n.cfg.Swarm == Off {
+		mode = fetch.ShareOff
+	}
+	return fetch.Sharing{Mode: mode, Private: n.cfg.SharesPrivate()}
+}
+
+// openFaces opens the listeners, so that a taken port is known before anything
+// is served.
+func (n *Node) openFaces(context.Context) error {
+	if err := n.listen("proxy", n.cfg.Proxy, nil); err != nil {
+		return err
+	}
+	if err := n.listen("admin", n.cfg.Admin, nil); err != nil {
+		return err
+	}
+	for _, m := range n.cfg.Mirrors {
+		if err := n.listen("mirror", m.Listen, m.Origin); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *Node) openProxy(context.Context) error {
+	p := proxy.New(proxy.Config{
+		Fetcher: n.fetch, Dial: n.dialTunnel, Name: n.pseudonym(),
+		ConnectPorts: n.cfg.ConnectPorts.Has, Allow: n.cfg.Allow, Own: n.addrs(),
+		Logger: n.log, Metrics: n.metrics,
+	})
+	n.closing(func() error { p.Close(); return nil })
+	for _, f := range n.faces {
+		switch f.kind {
+		case "proxy":
+			f.server = p.Server(p.Handler())
+		case "mirror":
+			f.server = p.Server(p.Mirror(f.origin))
+		}
+	}
+	return nil
+}
+
+func (n *Node) openAdmin(context.Context) error {
+	if _, err := n.data.Token(); err != nil {
+		return err
+	}
+	f := n.face("admin")
+	f.server = admin.NewServer(admin.Config{
+		Addr: f.addr(), Status: n.Status, Peers: n.Peers, Faces: n.where,
+		Why: func(url string) (any, bool) { return n.fetch.Receipt(url) }, Metrics: n.metrics, Logger: n.log,
+	})
+	return nil
+}
+
+// publish tells the commands on this machine where the node is.
+func (n *Node) publish(context.Context) error {
+	return n.data.Publish(Endpoint{URL: n.face("admin").url(), PID: os.Getpid(), Proxy: n.face("proxy").url()})
+}
+
+// closing notes what Close does; the last that was opened closes first.
+func (n *Node) closing(f func() error) { n.closers = append(n.closers, f) }
+
+// Close frees everything. It is called once, after Run has returned.
+func (n *Node) Close() error {
+	var errs []error
+	for len(n.closers) > 0 {
+		last := len(n.closers) - 1
+		errs = append(errs, n.closers[last]())
+		n.closers = n.closers[:last]
+	}
+	return errors.Join(errs...)
+}
+
+// Ready is closed when Run serves.
+func (n *Node) Ready() <-chan struct{} { return n.ready }
+
+// Receipt returns how the latest response for url was made.
+func (n *Node) Receipt(url string) (fetch.Receipt, bool) { return n.fetch.Receipt(url) }
