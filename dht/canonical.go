@@ -3,8 +3,11 @@ package dht
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -46,10 +49,13 @@ func canonical(u *url.URL) (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p := u.Port(); p != "" && p != defaultPort[scheme] {
-		host = bracketed(host) + ":" + p
-	} else {
-		host = bracketed(host)
+	port, err := canonicalPort(u.Port())
+	if err != nil {
+		return nil, err
+	}
+	host = bracketed(host)
+	if port != "" && port != defaultPort[scheme] {
+		host += ":" + port
 	}
 	escaped := removeDots(normalizeEscapes(u.EscapedPath()))
 	plain, err := url.PathUnescape(escaped)
@@ -62,15 +68,36 @@ func canonical(u *url.URL) (*url.URL, error) {
 	}, nil
 }
 
+// canonicalHost returns an IPv6 literal as RFC 5952 writes it, and a name as
+// A-labels. A name in ASCII that IDNA refuses but DNS knows, such as
+// a_b.example, is only put in lower case.
 func canonicalHost(h string) (string, error) {
-	if strings.Contains(h, ":") { // an IPv6 literal, perhaps with a zone
-		return strings.ToLower(h), nil
+	if strings.Contains(h, ":") {
+		ip, err := netip.ParseAddr(h)
+		if err != nil {
+			return "", fmt.Errorf("%w: host: %w", ErrURL, err)
+		}
+		return ip.String(), nil
 	}
-	a, err := idna.Lookup.ToASCII(h)
-	if err != nil { // names that DNS allows and IDNA does not, such as a_b.example
-		a = strings.ToLower(h)
+	if a, err := idna.Lookup.ToASCII(h); err == nil && a != "" && utf8.ValidString(h) {
+		return a, nil
 	}
-	return a, nil
+	if strings.ContainsFunc(h, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return "", fmt.Errorf("%w: host %q", ErrURL, h)
+	}
+	return strings.ToLower(h), nil
+}
+
+// canonicalPort returns p without leading zeros.
+func canonicalPort(p string) (string, error) {
+	if p == "" {
+		return "", nil
+	}
+	n, err := strconv.ParseUint(p, 10, 16)
+	if err != nil {
+		return "", fmt.Errorf("%w: port %q", ErrURL, p)
+	}
+	return strconv.FormatUint(n, 10), nil
 }
 
 func bracketed(host string) string {

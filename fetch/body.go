@@ -3,6 +3,7 @@ package fetch
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/flashcrowd/flashcrowd/verify"
 )
@@ -21,16 +22,22 @@ type body struct {
 	// held are the pieces behind front that fit; all from tail on are held.
 	held Pieces
 	tail int
-	// authors of the held pieces.
-	authors map[int]string
+	// arrivals of the held pieces.
+	arrivals map[int]arrival
 	// returns: ranges of the origin can be asked for.
 	returns bool
-	// originRate is what the origin gave over its last second, octets.
+	// originRate is octets a second of the origin at its best.
 	originRate float64
 }
 
+// arrival is which peer a piece came from, and between which moments.
+type arrival struct {
+	peer     string
+	from, to time.Time
+}
+
 func newBody(m *Meta, proof verify.Proof) body {
-	b := body{length: m.Length, authors: map[int]string{}}
+	b := body{length: m.Length, arrivals: map[int]arrival{}}
 	if m.Length >= 0 {
 		b.layout = verify.LayoutOf(m.Length)
 		b.returns = m.Status == http.StatusOK && acceptsRanges(m) && (m.StrongETag() != "" || proof.Valid())
@@ -51,23 +58,27 @@ func acceptsRanges(m *Meta) bool {
 	return false
 }
 
-// hold notes that piece i of author is on disk and fits. It returns the octets
-// by which the tail grew.
-func (b *body) hold(i int, author string) (grown int64) {
+// hold notes that piece i is on disk and fits.
+func (b *body) hold(i int, a arrival) {
 	b.held.Add(i)
-	b.authors[i] = author
-	before := b.tail
+	b.arrivals[i] = a
 	for b.tail > 0 && b.held.Has(b.tail-1) {
 		b.tail--
 	}
-	return b.layout.Offset(before) - b.layout.Offset(b.tail)
+}
+
+// dropLoose forgets the pieces that no proven tail holds yet.
+func (b *body) dropLoose() {
+	for i := range b.tail {
+		b.held.Remove(i)
+		delete(b.arrivals, i)
+	}
 }
 
 // dropTail forgets all that peers delivered.
 func (b *body) dropTail() {
 	b.tail = b.layout.Pieces()
-	b.held = NewPieces(b.tail)
-	clear(b.authors)
+	b.dropLoose()
 }
 
 // next returns the border that the front stands at, or the next one, and

@@ -30,13 +30,14 @@ type crowd struct {
 	originMeter, provenMeter meter
 
 	// Owned by the conductor.
+	pace      pace
 	failures  int
-	failedAt  int64
+	failedAt  int64     // front at the latest failure
+	failing   time.Time // since when the origin fails without an octet between
 	lastErr   error
 	notBefore time.Time
 	noReturn  bool
-	letGoAt   time.Time
-	rate      float64
+	letGone   int // how often the origin was let go
 
 	mu          sync.Mutex // guards following
 	lead        *lead
@@ -48,6 +49,7 @@ type crowd struct {
 	active      *camp
 	live        int // members that answered
 	gathering   bool
+	usual       usual
 }
 
 func newCrowd(fl *flight) *crowd {
@@ -71,6 +73,9 @@ func (c *crowd) close() {
 	c.letGo()
 	c.fl.cancel()
 	c.wg.Wait()
+	for _, s := range c.sources {
+		c.fl.f.scores.note(s.peer.String(), s.earned(), time.Now())
+	}
 }
 
 // wake tells the conductor that something has happened.
@@ -88,9 +93,13 @@ func (c *crowd) over() bool {
 	return c.fl.landed || c.fl.failure != nil
 }
 
+// fail ends the flight. Readers get a *Failure, or what the disk said.
 func (c *crowd) fail(err error) {
-	if err == nil {
+	switch {
+	case err == nil:
 		err = &Failure{Incomplete, ErrNotDelivered}
+	case !errors.As(err, new(*Failure)) && !errors.As(err, new(*diskError)):
+		err = &Failure{Incomplete, err}
 	}
 	c.fl.mu.Lock()
 	defer c.fl.mu.Unlock()
@@ -141,7 +150,7 @@ func (c *crowd) ended() *lead {
 // step asks the planner and does what it says.
 func (c *crowd) step(now time.Time) {
 	if c.fl.body.length < 0 {
-		if c.lead == nil {
+		if c.lastErr != nil {
 			c.fail(c.lastErr)
 		}
 		return
@@ -153,9 +162,9 @@ func (c *crowd) step(now time.Time) {
 	}
 	switch p.Origin {
 	case LetGo:
-		c.rate = float64(v.Origin.Second)
-		c.letGoAt = now
+		c.letGone++
 		c.letGo()
+		c.landIfWhole()
 	case Return:
 		c.returnLead(p.Until)
 	}
@@ -172,7 +181,8 @@ const patience = 10 * time.Second
 
 // hopeless reports whether nobody is left who could deliver what is missing.
 func (c *crowd) hopeless(v View, now time.Time) bool {
-	if v.Origin.Open || v.Origin.Returns || c.lastErr == nil {
+	returns := v.Origin.Returns && c.failures < maxOriginFailures && c.notBefore.Sub(now) <= patience
+	if v.Origin.Open || returns || c.lastErr == nil {
 		return false
 	}
 	c.mu.Lock()
@@ -184,20 +194,22 @@ func (c *crowd) hopeless(v View, now time.Time) bool {
 	if busy || v.covered() && len(v.Peers) > 0 {
 		return false
 	}
-	return !c.gathering || errors.Is(c.lastErr, ErrNoRanges) || now.Sub(c.notBefore) > patience
+	return !c.gathering || errors.Is(c.lastErr, ErrNoRanges) || now.Sub(c.failing) > patience
 }
 
 // view is the situation as the planner sees it.
 func (c *crowd) view(now time.Time) View {
 	fl := c.fl
-	origin, proven := c.originMeter.read(now), c.provenMeter.read(now)
-	v := View{Now: now.Sub(fl.start), PeerSecond: proven.second, Hungry: -1}
+	origin, proven := c.originMeter.read(now), c.provenMeter.readLatest(now)
+	v := View{Now: now.Sub(fl.start), PeerSecond: proven.second, PeerSince: -1, Hungry: -1}
+	if !proven.first.IsZero() {
+		v.PeerSince = proven.first.Sub(fl.start)
+	}
 
 	fl.mu.Lock()
 	b := &fl.body
 	v.Layout, v.Front, v.Tail = b.layout, b.front, b.tail
 	v.Have = append(Pieces(nil), b.held...)
-	b.originRate = max(b.originRate, origin.rate)
 	if !fl.hungry.IsZero() {
 		v.Hungry = fl.hungry.Sub(fl.start)
 	}
@@ -205,20 +217,40 @@ func (c *crowd) view(now time.Time) View {
 	v.Slots = max(int(transferMemory/v.Layout.PieceSize), 1)
 
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	v.Origin = OriginView{
-		Open: c.lead != nil, Until: v.Layout.Length, Returns: b.returns && !c.noReturn,
-		NotBefore: c.notBefore.Sub(fl.start), Second: origin.second, Rate: c.rate, LetGo: -1,
-	}
-	if !c.letGoAt.IsZero() {
-		v.Origin.LetGo = c.letGoAt.Sub(fl.start)
-	}
+	v.Origin = c.originViewLocked()
+	v.Origin.Second = origin.second
+	total := float64(origin.second)
 	for _, s := range c.sources {
+		p := s.view(fl.start, now)
+		total += float64(p.Second)
 		if s.camp == c.active && !s.left {
-			v.Peers = append(v.Peers, s.view(fl.start, now))
+			v.Peers = append(v.Peers, p)
 		}
 	}
+	v.Usual = c.usual.quantile()
+	c.mu.Unlock()
+
+	if v.Origin.Open && v.Now-v.Origin.Since >= time.Second {
+		c.pace.learn(v.Now, origin, total)
+	}
+	v.Origin.Rate = c.pace.rate()
+	fl.sawRate(max(c.pace.best, origin.rate))
 	return v
+}
+
+// originViewLocked is the origin but for its rates.
+func (c *crowd) originViewLocked() OriginView {
+	fl := c.fl
+	o := OriginView{
+		Returns: fl.body.returns && !c.noReturn, NotBefore: c.notBefore.Sub(fl.start), LetGo: c.letGone,
+	}
+	if l := c.lead; l != nil {
+		o.Open, o.Until, o.Since = true, l.until, l.since.Sub(fl.start)
+		if l.until < 0 {
+			o.Until = fl.body.length
+		}
+	}
+	return o
 }
 
 // transferMemory is what pieces under way may take up: with a lead's buffer

@@ -42,6 +42,7 @@ type Fetcher struct {
 	log      *slog.Logger
 	stats    *stats
 	receipts receipts
+	scores   scores
 
 	ctx    context.Context // of all flights; ends at Close
 	cancel context.CancelFunc
@@ -122,7 +123,7 @@ func (j *journey) partial(stored *Stored) string {
 	switch {
 	case j.req.Method == http.MethodHead && stored != nil:
 		return "stale"
-	case j.req.Method == http.MethodHead, stored == nil && (conditional(j.req) || ranged(j.req)) && !j.inFlight():
+	case j.req.Method == http.MethodHead, stored == nil && (conditional(j.req) || ranged(j.req)) && !j.answerable():
 		return "uri-miss"
 	}
 	return ""
@@ -158,9 +159,9 @@ func (j *journey) lookup() *Stored {
 // hit answers from the cache.
 func (j *journey) hit(s *Stored) *Response {
 	j.outcome, j.status = "hit", s.Meta.Status
-	j.sources = []SourceBytes{{Kind: "cache", Bytes: s.Meta.Length}}
 	j.firstByte()
 	r := j.stored(s)
+	j.sources = []SourceBytes{{Kind: "cache", Bytes: max(r.Length, 0)}}
 	r.Served = Served{Hit: true, TTL: s.TTL, HasTTL: true, Age: s.Age, Detail: detailOf(s.Sources)}
 	j.evidenceOf(s)
 	r.Served.Evidence = j.evidence
@@ -196,7 +197,7 @@ func (j *journey) fly(ctx context.Context, stored *Stored) (*Response, error) {
 		return nil, j.fail(err)
 	}
 	switch {
-	case fl.err != nil && stored != nil && stored.StaleOK && errors.As(fl.err, new(*Failure)):
+	case (fl.refused || errors.As(fl.err, new(*Failure))) && stored != nil && stored.StaleOK:
 		fl.leave(leader)
 		return j.stale(stored), nil
 	case fl.err != nil:
@@ -209,11 +210,15 @@ func (j *journey) fly(ctx context.Context, stored *Stored) (*Response, error) {
 		return j.validated(ctx)
 	case fl.direct != nil && leader:
 		closeStored(stored)
-		return j.direct(fl), nil
-	case fl.direct != nil || !leader && !fl.suits(j.req):
+		return j.direct(ctx, fl), nil
+	case fl.direct != nil, fl.refused:
 		fl.leave(leader)
 		closeStored(stored)
 		return j.pass(ctx, "uri-miss")
+	case !leader && !fl.suits(j.req):
+		fl.leave(leader)
+		closeStored(stored)
+		return j.pass(ctx, "vary-miss")
 	}
 	closeStored(stored)
 	return j.ride(ctx, fl, leader, stored != nil), nil

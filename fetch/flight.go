@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -16,7 +17,9 @@ import (
 // out cancels it.
 //
 // Its life: run asks the origin; at the header fields ready is closed and
-// exactly one of err, freshened, direct and meta says what came of it. With
+// exactly one of err, freshened, refused, direct and meta says what came of it.
+// Refused: the origin answered with an error that is no answer for whoever may
+// have something stale instead. With
 // meta a body follows: whoever waits may ride (reader.go). The body is over
 // when landed is true or failure is set.
 type flight struct {
@@ -31,6 +34,7 @@ type flight struct {
 	ready     chan struct{}
 	err       error
 	freshened bool
+	refused   bool
 	direct    *Answer
 	meta      *Meta
 	writer    Writer
@@ -68,7 +72,7 @@ func (j *journey) board(stored *Stored) (fl *flight, leader bool, err error) {
 		return fl, false, nil
 	}
 	fl = f.newFlight(key, j.req)
-	if plain && f.flights[key] == nil {
+	if plain { // in place of one that nobody can join any more
 		f.flights[key] = fl
 	}
 	f.wg.Go(func() {
@@ -95,11 +99,36 @@ func (f *Fetcher) newFlight(key string, req *Request) *flight {
 	return fl
 }
 
-// inFlight reports whether there is a flight to join.
-func (j *journey) inFlight() bool {
+// flies reports whether another flight than fl is for the same object and asks
+// strangers.
+func (f *Fetcher) flies(fl *flight) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, other := range f.flights {
+		select {
+		case <-other.ready:
+			if other != fl && other.swarmed && other.id == fl.id {
+				return true
+			}
+		default:
+		}
+	}
+	return false
+}
+
+// answerable reports whether there is a flight from which a request for a part
+// or with conditions can be answered without waiting for more than it asks
+// for: one with all octets for a range, any for a condition.
+func (j *journey) answerable() bool {
 	j.f.mu.Lock()
-	defer j.f.mu.Unlock()
-	return j.f.flights[flightKey(j.req)] != nil && plainRequest(j.req)
+	fl := j.f.flights[flightKey(j.req)]
+	j.f.mu.Unlock()
+	if fl == nil || !plainRequest(j.req) {
+		return false
+	}
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	return fl.landed || fl.failure == nil && !ranged(j.req)
 }
 
 // flightKey is equal for requests whose answers are the same representation,
@@ -109,11 +138,29 @@ func flightKey(req *Request) string {
 	if err != nil {
 		u = req.URL.String()
 	}
-	coding := "identity"
-	if strings.Contains(strings.ToLower(strings.Join(req.Header.Values("Accept-Encoding"), ",")), "gzip") {
-		coding = "gzip"
+	return coding(req.Header) + " " + u + " " + strconv.Itoa(int(req.Face))
+}
+
+// coding returns what the Accept-Encoding fields of h come down to: "gzip",
+// "identity", or, where that is not plain to see, the fields themselves.
+func coding(h http.Header) string {
+	result := "identity"
+	line := strings.ToLower(strings.Join(h.Values("Accept-Encoding"), ","))
+	for member := range strings.SplitSeq(line, ",") {
+		name, weight, weighed := strings.Cut(strings.ReplaceAll(member, " ", ""), ";")
+		switch {
+		case name == "*" || name == "x-gzip" || name == "gzip" && weighed && !plainWeight[weight]:
+			return "as " + line
+		case name == "gzip":
+			result = "gzip"
+		}
 	}
-	return coding + " " + u + " " + string(rune('0'+req.Face))
+	return result
+}
+
+// plainWeight are the weights that browsers write.
+var plainWeight = map[string]bool{
+	"q=1": true, "q=1.0": true, "q=0.9": true, "q=0.8": true, "q=0.7": true, "q=0.6": true, "q=0.5": true,
 }
 
 // unconditional returns req for the whole representation.
@@ -200,6 +247,13 @@ func (fl *flight) suits(req *Request) bool {
 		}
 	}
 	return true
+}
+
+// sawRate notes what the origin gave at its best.
+func (fl *flight) sawRate(octetsPerSecond float64) {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	fl.body.originRate = octetsPerSecond
 }
 
 // account returns what came from where, and why the swarm was out.

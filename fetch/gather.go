@@ -64,15 +64,22 @@ func (c *crowd) meetAll(ctx context.Context, found <-chan dht.Member) {
 			if !more {
 				return
 			}
-			c.mu.Lock()
-			again := c.met[m.ID] || len(c.met) >= maxMet
-			c.met[m.ID] = true
-			c.mu.Unlock()
-			if !again {
+			if c.isNew(m.ID) {
 				c.wg.Go(func() { c.meet(c.peersCtx, m) })
 			}
 		}
 	}
+}
+
+// isNew reports whether a member was not met yet, and notes that it is.
+func (c *crowd) isNew(member string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.met[member] || len(c.met) >= maxMet {
+		return false
+	}
+	c.met[member] = true
+	return true
 }
 
 // meet asks one member what it has, and again while it is still on its way to
@@ -85,18 +92,19 @@ func (c *crowd) meet(ctx context.Context, m dht.Member) {
 	counted := false
 	for wait := 500 * time.Millisecond; ; wait = min(2*wait, 8*time.Second) {
 		have, err := c.ask(ctx, peer)
+		complete := err == nil && have.Complete
+		if complete {
+			err = c.enlist(ctx, peer, have)
+		}
 		switch {
-		case errors.Is(err, ErrBanned):
-			return
-		case err == nil && have.Complete:
-			if c.enlist(ctx, peer, have) != nil {
-				return
-			}
-			c.countLive(&counted)
-			c.wake()
+		case errors.Is(err, ErrBanned), errors.Is(err, ErrChanged), errors.Is(err, verify.ErrMalformed):
 			return
 		case err == nil:
 			c.countLive(&counted)
+			if complete {
+				c.wake()
+				return
+			}
 		case !errors.Is(err, ErrUnknown) && wait > 4*time.Second:
 			return // it cannot be reached
 		}
@@ -146,15 +154,23 @@ func (c *crowd) enlist(ctx context.Context, peer Peer, have Have) error {
 		home = known
 	}
 	c.camps[have.ListHash] = home
-	c.sources = append(c.sources, &source{id: len(c.sources), peer: peer, have: have, camp: home})
 	first := c.active == nil
-	if first {
-		c.active = home
-	}
+	exposed := home.exposed
 	c.mu.Unlock()
-	if first {
-		c.setChainLocked(home)
+	if exposed {
+		return ErrChanged
 	}
+	if first {
+		if err := c.adoptLocked(home); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sources = append(c.sources, &source{
+		id: len(c.sources), peer: peer, have: have, camp: home,
+		known: c.fl.f.scores.rate(peer.String(), time.Now()),
+	})
 	return nil
 }
 

@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"context"
 	"errors"
 	"io"
 	"sync"
@@ -16,14 +15,15 @@ var leadBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return 
 // it: it alone starts, ends and forgets it.
 type lead struct {
 	body  io.ReadCloser
-	until int64 // where it ends; -1 when the origin says
+	until int64     // where it ends; -1 when the origin says
+	since time.Time // of its first octet, before that of the question; crowd.mu guards it
 	done  chan struct{}
 	err   error // once done is closed: why it ended; nil for its proper end
 }
 
 // startLead takes body as the stream from the front on.
 func (c *crowd) startLead(body io.ReadCloser, until int64) {
-	l := &lead{body: body, until: until, done: make(chan struct{})}
+	l := &lead{body: body, until: until, since: time.Now(), done: make(chan struct{})}
 	c.setLead(l)
 	c.wg.Go(func() {
 		defer c.wake()
@@ -34,7 +34,7 @@ func (c *crowd) startLead(body io.ReadCloser, until int64) {
 
 // returnLead asks the origin for the octets from the front up to until.
 func (c *crowd) returnLead(until int64) {
-	l := &lead{until: until, done: make(chan struct{})}
+	l := &lead{until: until, since: time.Now(), done: make(chan struct{})}
 	c.setLead(l)
 	span := Span{c.front(), until}
 	c.wg.Go(func() {
@@ -91,9 +91,13 @@ func (c *crowd) follow(l *lead) error {
 	defer l.body.Close()
 	buf := leadBuffers.Get().(*[]byte)
 	defer leadBuffers.Put(buf)
-	for {
+	for begun := false; ; {
 		n, err := l.body.Read(*buf)
 		if n > 0 {
+			if !begun {
+				c.begin(l)
+				begun = true
+			}
 			over, writeErr := c.advance((*buf)[:n])
 			if writeErr != nil || over {
 				return writeErr
@@ -106,6 +110,13 @@ func (c *crowd) follow(l *lead) error {
 			return err
 		}
 	}
+}
+
+// begin notes that the first octet of l is there.
+func (c *crowd) begin(l *lead) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l.since = time.Now()
 }
 
 // advance adds octets of the origin to the front. over says that nothing more
@@ -171,7 +182,7 @@ func (c *crowd) joinLocked() (landed bool) {
 		c.contradictLocked()
 		return false
 	}
-	c.creditLocked(border)
+	c.creditLocked()
 	c.landLocked(&whole)
 	return true
 }
@@ -188,13 +199,13 @@ func (c *crowd) catchUpLocked(border int) error {
 }
 
 // creditLocked counts what each peer contributed behind the front.
-func (c *crowd) creditLocked(border int) {
+func (c *crowd) creditLocked() {
 	fl := c.fl
 	layout := fl.body.layout
 	for i := layout.PieceAt(min(fl.body.front, layout.Length-1)); i < layout.Pieces(); i++ {
 		from := max(layout.Offset(i), fl.body.front)
 		if n := layout.Offset(i+1) - from; n > 0 {
-			fl.perSource[fl.body.authors[i]] += n
+			fl.perSource[fl.body.arrivals[i].peer] += n
 			fl.f.stats.peer(n)
 		}
 	}
@@ -233,6 +244,14 @@ func (c *crowd) landOrigin() {
 	}
 	whole := c.recorder.Whole()
 	c.landLocked(&whole)
+}
+
+// landIfWhole lands a flight whose lead came to the body's very end while it
+// was let go.
+func (c *crowd) landIfWhole() {
+	if c.front() == c.fl.body.length {
+		c.landOrigin()
+	}
 }
 
 // contradictLocked gives up the swarm: what the origin delivered is not what
@@ -279,19 +298,21 @@ func (c *crowd) originFailed(err error, front int64) {
 	if front > c.failedAt {
 		c.failures = 0
 	}
+	now := time.Now()
+	if c.failures == 0 {
+		c.failing = now
+	}
 	c.failedAt, c.lastErr = front, err
 	c.failures++
-	wait := min(250*time.Millisecond<<c.failures, 8*time.Second)
+	wait := min(250*time.Millisecond<<min(c.failures, 5), 8*time.Second)
 	var after retryAfter
 	if errors.As(err, &after) {
 		wait = max(wait, after.RetryAfter())
 	}
-	c.notBefore = time.Now().Add(wait)
-	if errors.Is(err, ErrChanged) || errors.Is(err, ErrNoRanges) || errors.Is(err, context.Canceled) || c.failures >= maxOriginFailures {
-		c.noReturn = true
-	}
+	c.notBefore = now.Add(wait)
+	c.noReturn = c.noReturn || errors.Is(err, ErrChanged) || errors.Is(err, ErrNoRanges)
 }
 
 // maxOriginFailures is how often in a row the origin may fail without a single
-// octet between before a flight gives it up.
+// octet between before a flight that nobody else carries is given up.
 const maxOriginFailures = 4

@@ -19,10 +19,14 @@ func (j *journey) pass(ctx context.Context, why string) (*Response, error) {
 }
 
 // direct answers the leader of a flight whose response may not be stored: the
-// origin's answer is its alone.
-func (j *journey) direct(fl *flight) *Response {
+// origin's answer is its alone, and ends with its ctx.
+func (j *journey) direct(ctx context.Context, fl *flight) *Response {
 	j.missing = append(j.missing, fl.missing...)
-	return j.through(fl.direct, Served{Forward: "uri-miss"}, fl.cancel)
+	stop := context.AfterFunc(ctx, fl.cancel)
+	return j.through(fl.direct, Served{Forward: "uri-miss"}, func() {
+		stop()
+		fl.cancel()
+	})
 }
 
 // through makes a response of an origin's answer as it streams.

@@ -23,6 +23,8 @@ const (
 	// than trickleRate, before it is left. Promise: within 2 s.
 	stallAfter  = 1500 * time.Millisecond
 	trickleRate = 16 << 10 // octets a second
+	// lastHope is how long a peer may be silent who alone could still deliver.
+	lastHope = 10 * time.Second
 	// holdLimit is how long readers may wait for proven octets before the
 	// origin is asked for some: 16 KiB every 5 s are promised, less the time
 	// that the request takes.
@@ -30,9 +32,16 @@ const (
 	// holdRange is what is then asked for: ranges of an origin are 256 KiB or
 	// more.
 	holdRange = 256 << 10
-	// settle is how long after the origin was let go its return waits for the
-	// peers' last second to mean something.
-	settle = time.Second
+	// sure is how long both the origin and the peers must have delivered
+	// before the one is let go for the others: a second is what law 2 looks
+	// at, and a burst at the beginning is not a rate. Each time that the
+	// origin had to return it takes twice as long, up to doublings times, so
+	// that peers of the origin's own speed do not make it come and go.
+	sure      = time.Second
+	doublings = 4
+	// tolerance is how much of the origin's rate keeps it away: a measurement
+	// is not better than this.
+	tolerance = 0.95
 )
 
 // View is all that the planner knows of one transfer. Times count from the
@@ -51,8 +60,13 @@ type View struct {
 	Slots  int
 	Origin OriginView
 	Peers  []PeerView
-	// PeerSecond is how many octets of peers were proven in the last second.
+	// Usual is how long an order takes for each of its pieces, but for one in
+	// twenty; 0 while that is not known.
+	Usual time.Duration
+	// PeerSecond is how many octets with proof came from peers in the last
+	// second, PeerSince when the first did; negative for never.
 	PeerSecond int64
+	PeerSince  time.Duration
 	// Hungry since: readers have had all that is proven and wait; negative
 	// when none does.
 	Hungry time.Duration
@@ -60,19 +74,21 @@ type View struct {
 
 // OriginView is the origin as the planner sees it.
 type OriginView struct {
-	// Open: a stream is delivering from Front on; up to Until.
+	// Open: a stream delivers from Front on; up to Until. Since is when its
+	// first octet came, or while none has, when it was asked for.
 	Open  bool
 	Until int64
+	Since time.Duration
 	// Returns: ranges can be asked for, so that letting go is not for ever.
 	Returns bool
 	// NotBefore: no request until then (back-off, or a failure just now).
 	NotBefore time.Duration
-	// Second is how many octets came in the last second, Rate the best rate
-	// that was observed over a second while the origin led.
+	// Second is how many octets came in the last second. Rate is what the
+	// origin gives of itself (pace); negative while that is not known.
 	Second int64
 	Rate   float64
-	// LetGo is when it was let go last; negative for never.
-	LetGo time.Duration
+	// LetGo is how often it was let go.
+	LetGo int
 }
 
 // PeerView is one peer that holds pieces under the state list in use.
@@ -138,13 +154,17 @@ func Next(v View) Plan {
 // while there is anybody else.
 func stalled(v View) []int {
 	others := v.Origin.Open || v.Origin.Returns || len(v.Peers) > 1
+	limit := lastHope
+	if others {
+		limit = stallAfter
+	}
 	var out []int
 	for _, p := range v.Peers {
 		if len(p.Orders) == 0 {
 			continue
 		}
 		since := slices.MinFunc(p.Orders, func(a, b Order) int { return cmp.Compare(a.Since, b.Since) }).Since
-		silent := v.Now-max(p.Heard, since) >= stallAfter
+		silent := v.Now-max(p.Heard, since) >= limit
 		trickles := v.Now-since >= stallAfter && p.Second < trickleRate
 		if silent || trickles && others {
 			out = append(out, p.ID)
@@ -157,28 +177,31 @@ func stalled(v View) []int {
 // is missing and were no slower over the last second; it returns when either
 // fails, and whenever readers have waited too long.
 func originMove(v View) (Move, int64) {
-	tail := v.Layout.Offset(v.Tail)
+	o, tail := v.Origin, v.Layout.Offset(v.Tail)
 	covered := v.covered()
-	enough := v.PeerSecond > 0 && float64(v.PeerSecond) >= v.Origin.Rate
-	if v.Origin.Open {
-		if v.Origin.Returns && covered && v.PeerSecond > 0 && v.PeerSecond >= v.Origin.Second {
-			return LetGo, 0
-		}
+	switch {
+	case o.Open && covered && v.mayLetGo(tail):
+		return LetGo, 0
+	case o.Open, v.Front >= tail, !o.Returns, v.Now < o.NotBefore:
 		return Stay, 0
-	}
-	if v.Front >= tail || !v.Origin.Returns || v.Now < v.Origin.NotBefore {
-		return Stay, 0
-	}
-	if !covered {
+	case !covered, o.Rate < 0, float64(v.PeerSecond) < tolerance*o.Rate:
 		return Return, tail
-	}
-	if !enough && v.Origin.LetGo >= 0 && v.Now-v.Origin.LetGo >= settle {
-		return Return, tail
-	}
-	if v.Hungry >= 0 && v.Now-v.Hungry >= holdLimit {
+	case v.Hungry >= 0 && v.Now-v.Hungry >= holdLimit:
 		return Return, min(tail, v.Front+holdRange)
 	}
 	return Stay, 0
+}
+
+// mayLetGo reports whether peers that hold all that is missing are as good as
+// the origin. A stream that ends before the tail is for readers who have
+// waited, and is not let go.
+func (v View) mayLetGo(tail int64) bool {
+	o := v.Origin
+	if !o.Returns || o.Rate < 0 || o.Until < tail || v.PeerSince < 0 {
+		return false
+	}
+	return v.Now-v.PeerSince >= sure && v.Now-o.Since >= sure<<min(o.LetGo, doublings) &&
+		v.PeerSecond > 0 && float64(v.PeerSecond) >= o.Rate
 }
 
 // covered reports whether live peers hold every missing piece.
@@ -202,88 +225,4 @@ func (v View) firstWhole(leads bool) int {
 		i++
 	}
 	return i
-}
-
-// assign gives free peers the highest missing pieces that nobody was asked
-// for, and then, once each, pieces that another peer is late with.
-func assign(v View, leads bool) []Order {
-	asked := make([]int, v.Layout.Pieces())
-	outstanding := 0
-	for _, p := range v.Peers {
-		outstanding += len(p.Orders)
-		for _, o := range p.Orders {
-			for i := o.Next; i < o.End; i++ {
-				asked[i]++
-			}
-		}
-	}
-	peers := slices.Clone(v.Peers)
-	slices.SortStableFunc(peers, func(a, b PeerView) int { return cmp.Compare(b.Rate, a.Rate) })
-	late := v.late(asked)
-	first := v.firstWhole(leads)
-
-	var out []Order
-	for turn := range ordersPerPeer {
-		for _, p := range peers {
-			if len(p.Orders) > turn || outstanding >= v.Slots {
-				continue
-			}
-			o, ok := v.highestRun(p, first, func(i int) bool { return asked[i] == 0 })
-			if !ok {
-				o, ok = v.highestRun(p, first, func(i int) bool { return asked[i] == 1 && late[i] && !p.owes(i) })
-			}
-			if !ok {
-				continue
-			}
-			for i := o.First; i < o.End; i++ {
-				asked[i]++
-			}
-			outstanding++
-			out = append(out, o)
-		}
-	}
-	return out
-}
-
-// late returns the pieces whose order is well past the time that it should
-// have taken: a hedge for each is worth its cost.
-func (v View) late(asked []int) []bool {
-	late := make([]bool, len(asked))
-	for _, p := range v.Peers {
-		for _, o := range p.Orders {
-			due := 2 * orderTime
-			if p.Rate > 0 {
-				size := float64(v.Layout.Offset(o.End) - v.Layout.Offset(o.First))
-				due = max(due, time.Duration(2*size/p.Rate*float64(time.Second)))
-			}
-			for i := o.Next; i < o.End && v.Now-o.Since > due; i++ {
-				late[i] = true
-			}
-		}
-	}
-	return late
-}
-
-// owes reports whether p was asked for piece i.
-func (p PeerView) owes(i int) bool {
-	return slices.ContainsFunc(p.Orders, func(o Order) bool { return o.Next <= i && i < o.End })
-}
-
-// highestRun returns the run of missing pieces nearest the end that p has and
-// wanted says yes to, as long as p's rate makes worth while.
-func (v View) highestRun(p PeerView, first int, wanted func(int) bool) (Order, bool) {
-	good := func(i int) bool { return i >= first && !v.Have.Has(i) && p.Has.Has(i) && wanted(i) }
-	last := v.Tail - 1
-	for last >= first && !good(last) {
-		last--
-	}
-	if last < first {
-		return Order{}, false
-	}
-	length := int(p.Rate * orderTime.Seconds() / float64(v.Layout.PieceSize))
-	low := last
-	for low > first && last-low+1 < min(max(length, 1), maxOrder) && good(low-1) {
-		low--
-	}
-	return Order{Peer: p.ID, First: low, Next: low, End: last + 1, Since: v.Now}, true
 }

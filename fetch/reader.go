@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -46,11 +47,15 @@ type reader struct {
 	stop   func() bool
 	leader bool
 	off    int64
-	closed sync.Once
+	once   sync.Once
+	closed atomic.Bool
 	own    io.ReadCloser // this reader's own stream, once the disk has failed
 }
 
-var errSeek = errors.New("fetch: seek before the beginning")
+var (
+	errSeek   = errors.New("fetch: seek before the beginning")
+	errClosed = errors.New("fetch: read after close")
+)
 
 // Seek implements io.Seeker over the whole representation.
 func (r *reader) Seek(offset int64, whence int) (int64, error) {
@@ -69,10 +74,12 @@ func (r *reader) Seek(offset int64, whence int) (int64, error) {
 
 // Read blocks until there are octets, the body's end, or a failure.
 func (r *reader) Read(p []byte) (int, error) {
-	if r.own != nil {
-		return r.own.Read(p)
-	}
-	if len(p) == 0 {
+	switch {
+	case r.closed.Load():
+		return 0, errClosed
+	case r.own != nil:
+		return r.readOwn(p)
+	case len(p) == 0:
 		return 0, nil
 	}
 	end, err := r.fl.await(r.ctx, r.off)
@@ -84,13 +91,20 @@ func (r *reader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	p = p[:min(int64(len(p)), end-r.off)]
-	n, err := r.fl.writer.ReadAt(p, r.off)
+	writer := r.fl.spool()
+	if writer == nil {
+		return 0, errClosed
+	}
+	n, err := writer.ReadAt(p, r.off)
 	if n > 0 {
 		r.j.firstByte()
 		r.off += int64(n)
 		return n, nil
 	}
-	if err != nil {
+	switch {
+	case r.closed.Load(): // meanwhile
+		return 0, errClosed
+	case err != nil:
 		return r.alone(p, &diskError{err})
 	}
 	return 0, io.ErrNoProgress
@@ -108,12 +122,25 @@ func (r *reader) alone(p []byte, cause error) (int, error) {
 		return 0, errors.Join(cause, err)
 	}
 	r.own = own
-	return own.Read(p)
+	return r.readOwn(p)
+}
+
+// readOwn reads from this reader's own stream.
+func (r *reader) readOwn(p []byte) (int, error) {
+	n, err := r.own.Read(p)
+	if n > 0 {
+		r.j.firstByte()
+		r.off += int64(n)
+		r.fl.f.stats.origin(int64(n))
+		r.fl.credit("origin", int64(n))
+	}
+	return n, err
 }
 
 // Close ends the ride.
 func (r *reader) Close() error {
-	r.closed.Do(func() {
+	r.once.Do(func() {
+		r.closed.Store(true)
 		r.stop()
 		if r.own != nil {
 			r.own.Close()
@@ -128,6 +155,20 @@ func (fl *flight) wake() {
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
 	fl.cond.Broadcast()
+}
+
+// spool is where the octets of the body are; nil once nobody reads any more.
+func (fl *flight) spool() Writer {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	return fl.writer
+}
+
+// credit counts octets that a source brought.
+func (fl *flight) credit(source string, octets int64) {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	fl.perSource[source] += octets
 }
 
 // await returns the end of what may be read, once it lies behind off; or off

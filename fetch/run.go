@@ -24,14 +24,23 @@ func (fl *flight) run(stored *Stored) {
 // ask sends the request and decides what the flight will be. It returns the
 // answer whose body the riders share, or nil when there is none.
 func (fl *flight) ask(stored *Stored) *Answer {
-	ans, err := fl.f.cfg.Origin.Send(fl.ctx, fl.req, validators(stored))
+	origin := fl.f.cfg.Origin
+	ans, err := origin.Send(fl.ctx, fl.req, validators(stored))
+	if err == nil && stored != nil && ans.Meta.Status == http.StatusNotModified {
+		ans.Body.Close()
+		if fl.freshened = fl.freshen(stored, ans.Meta); fl.freshened {
+			return nil
+		}
+		ans, err = origin.Send(fl.ctx, fl.req, nil)
+	}
 	if err != nil {
 		fl.err = fl.own(err)
 		return nil
 	}
-	if stored != nil && ans.Meta.Status == http.StatusNotModified {
+	if stored != nil && stored.StaleOK && isError(ans.Meta.Status) {
 		ans.Body.Close()
-		return fl.freshen(stored, ans.Meta)
+		fl.refused = true
+		return nil
 	}
 	fl.judge(ans.Meta)
 	writer, err := fl.f.cfg.Cache.Create(fl.req, ans.Meta)
@@ -68,15 +77,26 @@ func validators(stored *Stored) http.Header {
 	return h
 }
 
-func (fl *flight) freshen(stored *Stored, m *Meta) *Answer {
+// isError reports whether a status is an error that a stale response may stand
+// in for (RFC 5861 section 4).
+func isError(status int) bool {
+	switch status {
+	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// freshen updates what is stored by the 304 answer m. If it cannot be, the
+// cache has nothing for the request.
+func (fl *flight) freshen(stored *Stored, m *Meta) bool {
 	s, err := fl.f.cfg.Cache.Freshen(fl.req, stored, m, time.Now())
 	if err != nil {
-		fl.err = &Failure{InternalFailure, err}
-		return nil
+		fl.f.log.Warn("cache", "err", err)
+		return false
 	}
 	s.Body.Close()
-	fl.freshened = true
-	return nil
+	return true
 }
 
 // alone gives the origin's answer to the leader and to nobody else.
@@ -101,7 +121,6 @@ func (fl *flight) judge(m *Meta) {
 	fl.id = m.ID
 	shareable, why := fl.f.cfg.Sharing.Shareable(fl.req, m)
 	fl.missing = append(fl.missing, why...)
-	m.Shared = shareable
 	fl.recall(m)
 	proof, err := verify.Admit(fl.f.cfg.Policy, m.ParsedURL(), m.Evidence)
 	if err != nil {
@@ -112,7 +131,8 @@ func (fl *flight) judge(m *Meta) {
 		fl.missing = append(fl.missing, reason)
 	}
 	fl.proof = proof
-	fl.swarmed = shareable && err == nil && announced && m.Length > 0 && m.Length <= MaxSwarmBody &&
+	m.Shared = shareable && announced
+	fl.swarmed = m.Shared && err == nil && m.Length > 0 && m.Length <= MaxSwarmBody &&
 		fl.f.cfg.Swarm != nil && fl.f.cfg.Router != nil
 }
 
@@ -138,7 +158,7 @@ func (fl *flight) want() Want { return Want{ID: fl.id, Proof: fl.proof, Coding: 
 func (fl *flight) carry(ans *Answer) {
 	c := newCrowd(fl)
 	if fl.swarmed {
-		c.wg.Go(func() { c.gather(c.ctx) })
+		c.wg.Go(func() { c.gather(c.peersCtx) })
 	}
 	c.conduct(ans)
 	c.close()
@@ -186,9 +206,10 @@ func (fl *flight) verdict() *Seal {
 	return fl.whole
 }
 
-// forget ends the membership that the header fields had begun.
+// forget ends the membership that the header fields had begun, unless another
+// flight for the same object goes on with it.
 func (fl *flight) forget() {
-	if fl.swarmed {
+	if fl.swarmed && !fl.f.flies(fl) {
 		fl.f.cfg.Router.Leave(fl.id.Key())
 	}
 }

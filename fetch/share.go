@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"mime"
 	"net/http"
 	"strings"
 
@@ -62,7 +61,8 @@ func (s Sharing) Shareable(req *Request, m *Meta) (ok bool, why []string) {
 	return len(why) == 0, why
 }
 
-// Announced reports whether a shareable response is announced and looked up.
+// Announced reports whether a shareable response is looked up, announced and
+// served to others.
 func (s Sharing) Announced(m *Meta) (ok bool, why string) {
 	if s.Mode == ShareAll {
 		return true, ""
@@ -70,8 +70,10 @@ func (s Sharing) Announced(m *Meta) (ok bool, why string) {
 	if m.Length < MinSwarmBody {
 		return false, "the body is shorter than 1 MiB"
 	}
-	if t, _, _ := mime.ParseMediaType(m.Header.Get("Content-Type")); t == "text/html" || t == "application/xhtml+xml" {
-		return false, "HTML is not announced"
+	for _, line := range m.Header.Values("Content-Type") {
+		if strings.Contains(strings.ToLower(line), "html") { // whatever a browser makes of a malformed one
+			return false, "HTML is not announced"
+		}
 	}
 	return true, ""
 }

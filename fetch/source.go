@@ -21,6 +21,15 @@ type source struct {
 	orders []*order
 	fails  int
 	left   bool
+	known  float64 // its rate in earlier flights
+}
+
+// earned is the rate that the source is remembered by.
+func (s *source) earned() float64 {
+	if s.left {
+		return 0
+	}
+	return s.meter.readLatest(time.Now()).rate
 }
 
 // order is a run of pieces that a source was asked for.
@@ -33,12 +42,16 @@ type order struct {
 // honest peers are in one camp.
 type camp struct {
 	list *verify.StateList
+	// exposed: the list contradicts what is proven. crowd.mu guards it.
+	exposed bool
 }
 
 func (s *source) view(start, now time.Time) PeerView {
 	r := s.meter.read(now)
 	v := PeerView{ID: s.id, Has: s.have.Has, Second: r.second, Rate: r.rate}
-	if !r.at.IsZero() {
+	if r.at.IsZero() {
+		v.Rate = s.known
+	} else {
 		v.Heard = r.at.Sub(start)
 	}
 	for _, o := range s.orders {
@@ -52,7 +65,9 @@ func (c *crowd) give(o Order) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.sources[o.Peer]
-	if s.left || c.chain == nil {
+	// A peer is held against its own list and no other: a plan may be older
+	// than a change of camp.
+	if s.left || c.chain == nil || c.chain.List() != s.camp.list {
 		return
 	}
 	ctx, cancel := context.WithCancel(c.peersCtx)
@@ -78,13 +93,14 @@ func (c *crowd) receive(ctx context.Context, chain *verify.Chain, s *source, o *
 	buf := make([]byte, layout.PieceSize)
 	for i := o.First; i < o.End; i++ {
 		piece := buf[:layout.Size(i)]
-		if _, err := io.ReadFull(metered{body, &s.meter}, piece); err != nil {
+		in := &metered{Reader: body, m: &s.meter}
+		if _, err := io.ReadFull(in, piece); err != nil {
 			return err
 		}
 		if err := chain.Fit(i, piece); err != nil {
 			return err
 		}
-		if err := c.keep(chain, s, i, piece); err != nil {
+		if err := c.keep(chain, i, piece, arrival{s.peer.String(), in.began, time.Now()}); err != nil {
 			return err
 		}
 		c.mu.Lock()
@@ -95,7 +111,7 @@ func (c *crowd) receive(ctx context.Context, chain *verify.Chain, s *source, o *
 }
 
 // keep puts a piece that fits on disk, behind the front.
-func (c *crowd) keep(chain *verify.Chain, s *source, i int, piece []byte) error {
+func (c *crowd) keep(chain *verify.Chain, i int, piece []byte, came arrival) error {
 	c.disk.Lock()
 	defer c.disk.Unlock()
 	if c.chain != chain {
@@ -114,8 +130,11 @@ func (c *crowd) keep(chain *verify.Chain, s *source, i int, piece []byte) error 
 	}
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
-	if grown := fl.body.hold(i, s.peer.String()); grown > 0 {
-		c.provenMeter.add(grown, time.Now())
+	proven := fl.body.tail
+	fl.body.hold(i, came)
+	for k := fl.body.tail; k < proven; k++ {
+		a := fl.body.arrivals[k]
+		c.provenMeter.addOver(fl.body.layout.Size(k), a.from, a.to)
 	}
 	c.joinLocked()
 	return nil
@@ -126,7 +145,13 @@ func (c *crowd) keep(chain *verify.Chain, s *source, i int, piece []byte) error 
 func (c *crowd) orderEnded(s *source, o *order, err error) {
 	c.mu.Lock()
 	s.orders = slices.DeleteFunc(s.orders, func(x *order) bool { return x == o })
-	if err != nil && !s.left && !errors.Is(err, context.Canceled) {
+	if err == nil {
+		c.usual.add((time.Since(c.fl.start) - o.Since) / time.Duration(o.End-o.First))
+	}
+	switch {
+	case o.Next > o.First: // a peer that gives is not given up
+		s.fails = 0
+	case err != nil && !s.left && !errors.Is(err, context.Canceled):
 		s.fails++
 	}
 	giveUp := s.fails > 1 || errors.Is(err, ErrBanned) || errors.Is(err, ErrUnknown)
@@ -161,71 +186,103 @@ func (c *crowd) leave(id int, why string) {
 	}
 }
 
-// changeCamp goes over to the list of other peers, if there are any. What the
-// old list proved stays: where two lists are proven they are the same.
+// changeCamp goes over to the list of other peers, if there are any.
 func (c *crowd) changeCamp() {
 	c.disk.Lock()
 	defer c.disk.Unlock()
+	for !c.contradicted {
+		next, done := c.nextCamp()
+		if done || !errors.Is(c.adoptLocked(next), ErrChanged) {
+			return
+		}
+	}
+}
+
+// nextCamp returns the camp of a peer that has not left. done: there is none,
+// or the active one is not abandoned after all.
+func (c *crowd) nextCamp() (next *camp, done bool) {
 	c.mu.Lock()
-	var next *camp
+	defer c.mu.Unlock()
 	for _, s := range c.sources {
-		if !s.left {
+		switch {
+		case s.left:
+		case s.camp == c.active:
+			return nil, true
+		case next == nil:
 			next = s.camp
 		}
 	}
-	c.active = next
-	c.mu.Unlock()
-	c.setChainLocked(next)
+	if next == nil {
+		c.active = nil
+	}
+	return next, next == nil
 }
 
-// setChainLocked makes next's list the one that pieces are held against, and
-// holds what is already here against it. disk is held.
-func (c *crowd) setChainLocked(next *camp) {
-	if c.contradicted || next == nil {
-		return
-	}
-	chain, err := verify.NewChain(c.fl.proof, next.list)
-	if err != nil {
-		c.fl.f.log.Warn("state list", "err", err)
-		return
+// adoptLocked makes home's list the one that pieces are held against. What is
+// proven stays: a list that contradicts it is false, whoever committed to it
+// leaves, and adoptLocked fails with ErrChanged. disk is held.
+func (c *crowd) adoptLocked(home *camp) error {
+	chain, err := verify.NewChain(c.fl.proof, home.list)
+	if err == nil {
+		err = c.refit(chain)
 	}
 	fl := c.fl
 	fl.mu.Lock()
-	tail, old := fl.body.layout.Pieces(), fl.body.tail
-	authors := make(map[int]string)
-	for i := old; i < tail; i++ {
-		authors[i] = fl.body.authors[i]
-	}
-	fl.body.dropTail()
-	fl.mu.Unlock()
-
+	defer fl.mu.Unlock()
 	c.mu.Lock()
-	c.chain = chain
-	c.mu.Unlock()
-	for i := tail - 1; i >= old; i-- {
-		piece := make([]byte, fl.body.layout.Size(i))
-		if _, err := fl.writer.ReadAt(piece, fl.body.layout.Offset(i)); err != nil && !errors.Is(err, io.EOF) {
-			return
+	defer c.mu.Unlock()
+	var disk *diskError
+	switch {
+	case errors.As(err, &disk):
+		fl.failLocked(err)
+		return err
+	case err != nil:
+		fl.f.log.Warn("rejected", "reason", "state list contradicts what is proven", "err", err)
+		home.exposed = true
+		for _, s := range c.sources {
+			s.left = s.left || s.camp == home
 		}
-		if chain.Fit(i, piece) != nil {
-			return
-		}
-		fl.mu.Lock()
-		fl.body.hold(i, authors[i])
-		fl.mu.Unlock()
+		return ErrChanged
 	}
+	fl.body.dropLoose()
+	c.chain, c.active = chain, home
+	return nil
+}
+
+// refit holds the proven tail against another list.
+func (c *crowd) refit(chain *verify.Chain) error {
+	fl := c.fl
+	fl.mu.Lock()
+	tail := fl.body.tail
+	fl.mu.Unlock()
+	piece := make([]byte, fl.body.layout.PieceSize)
+	for i := fl.body.layout.Pieces() - 1; i >= tail; i-- {
+		piece := piece[:fl.body.layout.Size(i)]
+		if _, err := fl.writer.ReadAt(piece, fl.body.layout.Offset(i)); err != nil && !errors.Is(err, io.EOF) {
+			return &diskError{err}
+		}
+		if err := chain.Fit(i, piece); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // metered counts what a reader yields.
 type metered struct {
 	io.Reader
-	m *meter
+	m     *meter
+	began time.Time // when the first octet came
 }
 
-func (r metered) Read(p []byte) (int, error) {
+func (r *metered) Read(p []byte) (int, error) {
 	n, err := r.Reader.Read(p)
 	if n > 0 {
-		r.m.add(int64(n), time.Now())
+		now := time.Now()
+		r.m.add(int64(n), now)
+		if r.began.IsZero() {
+			r.began = now
+		}
 	}
 	return n, err
 }

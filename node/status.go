@@ -1,6 +1,8 @@
 package node
 
 import (
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/flashcrowd/flashcrowd/node/admin"
@@ -87,4 +89,11 @@ func (n *Node) where() admin.Faces {
 		}
 	}
 	return f
+}
+
+// Connected reports whether the node has a connection to the peer with that
+// ID.
+func (n *Node) Connected(peerID string) bool {
+	id, err := peer.Decode(peerID)
+	return err == nil && n.host != nil && n.host.Network().Connectedness(id) == network.Connected
 }

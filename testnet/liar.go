@@ -7,9 +7,6 @@ import (
 	"io"
 	"net/url"
 
-	"crypto/rand"
-
-	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -26,6 +23,8 @@ type Lie string
 // The lies that a peer can tell in the frames of the protocol. Those that
 // break the frames themselves are in the tests of fetch/swarm.
 const (
+	// Honest does not lie: what a tampering liar tampers with.
+	Honest Lie = "honest"
 	// Flip turns one bit of every piece, under the true state list.
 	Flip Lie = "flip"
 	// FlipLast turns one bit of the last piece alone.
@@ -41,11 +40,12 @@ const (
 type Liar struct {
 	ID string
 
-	host   host.Host
-	router *kad.Router
-	swarm  *swarm.Swarm
-	stop   context.CancelFunc
-	done   chan error
+	host    host.Host
+	router  *kad.Router
+	swarm   *swarm.Swarm
+	backend host.Host // of a tampering liar: where its frames come from
+	stop    context.CancelFunc
+	done    chan error
 }
 
 // StartLiar joins the network of bootstrap and lies about the body that the
@@ -55,16 +55,10 @@ func StartLiar(ctx context.Context, bootstrap []string, rawURL string, body []by
 	if err != nil {
 		return nil, err
 	}
-	l := &Liar{done: make(chan error, 1)}
-	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	l, err := newLiar()
 	if err != nil {
-		return nil, fmt.Errorf("testnet: make liar: %w", err)
+		return nil, err
 	}
-	l.host, err = swarm.NewHost(swarm.HostConfig{Identity: key, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Version: "liar"})
-	if err != nil {
-		return nil, fmt.Errorf("testnet: make liar: %w", err)
-	}
-	l.ID = l.host.ID().String()
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, l.Close())
@@ -75,6 +69,14 @@ func StartLiar(ctx context.Context, bootstrap []string, rawURL string, body []by
 	}
 	l.swarm.Serve()
 	return l, l.join(ctx, bootstrap, id.Key())
+}
+
+func newLiar() (*Liar, error) {
+	h, err := swarm.NewHost(swarm.HostConfig{Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Version: "liar"})
+	if err != nil {
+		return nil, fmt.Errorf("testnet: make liar: %w", err)
+	}
+	return &Liar{ID: h.ID().String(), host: h, done: make(chan error, 1)}, nil
 }
 
 func (l *Liar) join(ctx context.Context, bootstrap []string, key dht.Key) error {
@@ -115,6 +117,9 @@ func (l *Liar) Close() error {
 	if l.swarm != nil {
 		errs = append(errs, l.swarm.Close())
 	}
+	if l.backend != nil {
+		errs = append(errs, l.backend.Close())
+	}
 	return errors.Join(append(errs, l.host.Close())...)
 }
 
@@ -139,6 +144,7 @@ func falseShelf(id dht.ID, body []byte, lie Lie) fetch.Shelf {
 	layout := truth.Digest.Layout()
 	told := truth
 	switch lie {
+	case Honest:
 	case Flip:
 		for i := range layout.Pieces() {
 			lies[layout.Offset(i)] ^= 1

@@ -104,6 +104,13 @@ func TestOtherSubject(t *testing.T) {
 	}
 }
 
+func TestEmptyQueryIsAQuery(t *testing.T) {
+	u, v := mustURL(t, "https://bank.test/x"), mustURL(t, "https://bank.test/x?")
+	if admits(t, u, v) || admits(t, v, u) {
+		t.Errorf("%s and %s speak for each other", u, v)
+	}
+}
+
 // TestHostsThatUnicodeConfuses: names that case folding would take for one and
 // that are dialled as two.
 func TestHostsThatUnicodeConfuses(t *testing.T) {

@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"math"
 	"reflect"
@@ -177,6 +178,9 @@ func TestStateListIsImmutable(t *testing.T) {
 	want := bytes.Clone(raw)
 	c := chainOver(t, verify.SHA256, body, raw)
 	hash := c.List().Hash()
+	if hash != sha256.Sum256(raw) {
+		t.Errorf("hash of the list = %x", hash)
+	}
 	raw[0] ^= 1
 	c.List().Bytes()[1] ^= 1
 	var m *verify.MismatchError

@@ -28,6 +28,12 @@ func remembered(t *testing.T, u string, body []byte, age time.Duration) verify.E
 	return e
 }
 
+func TestRememberNothing(t *testing.T) {
+	if e, err := verify.Remember(mustURL(t, "https://bank.test/x"), verify.Digest{}, noon); !errors.Is(err, verify.ErrMalformed) {
+		t.Errorf("remember no digest = %v, %v", e, err)
+	}
+}
+
 func TestPolicies(t *testing.T) {
 	const secure, plain = "https://bank.test/x", "http://bank.test/x"
 	found := map[string]verify.Evidence{

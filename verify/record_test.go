@@ -71,6 +71,7 @@ func TestEvidenceGarbage(t *testing.T) {
 	for name, change := range map[string][2]string{
 		"kind":                {"repr-digest", "pin"},
 		"no kind":             {"repr-digest", ""},
+		"unknown kind at E0":  {`repr-digest","level":"E7`, `etag","level":"E0`},
 		"kind of other level": {"repr-digest", "remembered"},
 		"level raised":        {`"E7"`, `"E8"`},
 		"level with junk":     {`"E7"`, `"E7 "`},
@@ -82,6 +83,7 @@ func TestEvidenceGarbage(t *testing.T) {
 		"alg of other size":   {"sha-256", "sha-512"},
 		"alg in upper case":   {"sha-256", "SHA-256"},
 		"digest cut":          {"15ad", "15"},
+		"digest with junk":    {"15ad", "15adzz"},
 		"digest odd":          {"15ad", "15a"},
 		"digest no hex":       {"15ad", "15ag"},
 		"negative length":     {`:3,`, `:-1,`},

@@ -100,8 +100,7 @@ func relayOf(ctx context.Context, api *client) (*relay, error) {
 // ownConfig is the configuration of a node that only this process uses: it
 // listens where there is room, and says only what is wrong.
 func (c *getCmd) ownConfig(talk io.Writer) (node.Config, error) {
-	faces := faceFlags{Proxy: "0", Admin: "0", LogLevel: "warn"}
-	config, err := faces.config(&c.nodeFlags)
+	config, err := configOf(&faceFlags{Proxy: "0", Admin: "0"}, &c.nodeFlags, &logFlags{LogLevel: "warn"})
 	if err != nil {
 		return config, err
 	}

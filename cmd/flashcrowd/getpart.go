@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"runtime"
 
 	"github.com/flashcrowd/flashcrowd/node"
 	"github.com/flashcrowd/flashcrowd/verify"
@@ -148,15 +149,21 @@ func (p *part) Write(b []byte) (int, error) {
 	return n, nil
 }
 
-// finish makes the part the final file. Unless force, it replaces nothing.
+// finish makes the part the final file. Unless force, it replaces nothing. The
+// lock is held until it has moved, so that nobody takes up a file that is done;
+// Windows does not move open files.
 func (p *part) finish(force bool) error {
-	if err := errors.Join(p.file.Sync(), p.file.Close()); err != nil {
+	err := p.file.Sync()
+	if runtime.GOOS == "windows" {
+		err = errors.Join(err, p.file.Close())
+	}
+	if err != nil {
 		return fmt.Errorf("finish part: %w", err)
 	}
-	err := p.move(force)
-	if err != nil {
+	if err := p.move(force); err != nil {
 		return err
 	}
+	p.file.Close()
 	os.Remove(p.statePath())
 	return nil
 }

@@ -29,40 +29,43 @@ type configFlag struct {
 
 // faceFlags are what only a node for several clients needs.
 type faceFlags struct {
-	Proxy  string   `group:"faces" default:"${proxy}" placeholder:"HOST:PORT" help:"Forward proxy and gateway; port 0 picks one. Other than loopback needs --allow."`
-	Admin  string   `group:"faces" default:"${admin}" placeholder:"HOST:PORT" help:"Dashboard, API and metrics; loopback only, port 0 picks one."`
+	Proxy  string   `group:"faces" default:"${proxy}" placeholder:"HOST:PORT" help:"Forward proxy and gateway; port 0 picks one. Other than loopback needs --allow. Default: ${default}."`
+	Admin  string   `group:"faces" default:"${admin}" placeholder:"HOST:PORT" help:"Dashboard, API and metrics; loopback only, port 0 picks one. Default: ${default}."`
 	Mirror []string `group:"faces" sep:"," placeholder:"LISTEN=ORIGIN" help:"Reverse proxy for one origin, such as 127.0.0.1:8081=https://deb.debian.org; repeatable, port 0 picks one."`
 	Allow  []string `group:"faces" sep:"," placeholder:"CIDR" help:"Clients that may use proxy and mirrors beside this machine, such as 192.168.1.0/24; repeatable. Default: nobody."`
 
-	ConnectPorts string `group:"reach" default:"${ports}" placeholder:"PORTS" help:"Ports that CONNECT may reach."`
+	ConnectPorts string `group:"reach" default:"${ports}" placeholder:"PORTS" help:"Ports that CONNECT may reach. Default: ${default}."`
+}
 
-	LogLevel  string `group:"log" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error."`
-	LogFormat string `group:"log" default:"text" placeholder:"text|json" help:"Form of a line."`
+// logFlags say what the node says of itself.
+type logFlags struct {
+	LogLevel  string `group:"log" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error. Default: ${default}."`
+	LogFormat string `group:"log" default:"text" placeholder:"text|json" help:"Form of a line. Default: ${default}."`
 }
 
 // nodeFlags are what every node needs.
 type nodeFlags struct {
 	Data      string `group:"store" placeholder:"DIR" help:"Data folder, closed to other users. Default: $$XDG_DATA_HOME/flashcrowd or ~/.local/share/flashcrowd."`
-	CacheSize string `group:"store" default:"${cache}" placeholder:"SIZE" help:"Limit of the cache on disk: octets, or with a unit such as 500MB or 64GiB."`
+	CacheSize string `group:"store" default:"${cache}" placeholder:"SIZE" help:"Limit of the cache on disk: octets, or with a unit such as 500MB or 64GiB. Default: ${default}."`
 
 	Network      string   `group:"swarm" placeholder:"NAME" help:"Swarm to join: public, or the name of an own network, 1 to 32 of a-z, 0-9 and -. Default: ${network}."`
 	Bootstrap    []string `group:"swarm" sep:"," placeholder:"MULTIADDR" help:"Node to join the network by, with /p2p/ID, or none; repeatable. Default: the list of the network."`
 	Listen       []string `group:"swarm" sep:"," placeholder:"MULTIADDR" help:"Where other nodes reach this one; repeatable, port 0 picks one. Default: ${listen} and the same for /ip6/::."`
-	Swarm        string   `group:"swarm" default:"on" placeholder:"on|off" help:"off: a plain caching proxy that asks no other node and answers none."`
-	Share        string   `group:"swarm" default:"auto" placeholder:"auto|all|off" help:"What is announced and served to others of what anybody could fetch: auto what is provable and has 1 MiB or more, smaller only in a crowd, never HTML; all everything; off nothing."`
-	SharePrivate string   `group:"swarm" default:"auto" placeholder:"auto|on|off" help:"Whether that may come from private addresses: auto never on network public, and always on another."`
+	Swarm        string   `group:"swarm" default:"on" placeholder:"on|off" help:"off: a plain caching proxy that asks no other node and answers none. Default: ${default}."`
+	Share        string   `group:"swarm" default:"auto" placeholder:"auto|all|off" help:"What is announced and served to others, of what anybody could fetch from the same URL: auto, what has 1 MiB or more and is no HTML; all, everything; off, nothing. Default: ${default}."`
+	SharePrivate string   `group:"swarm" default:"auto" placeholder:"auto|on|off" help:"Whether that may come from private addresses: on, off, or auto: never on network public, always on another. Default: ${default}."`
 
 	Resolve []string `group:"reach" sep:"," placeholder:"HOST=IP" help:"Address of a host name, instead of the DNS; repeatable, several addresses a name too."`
 }
 
-// config turns the flags into a node.Config that is valid, or fails with a
+// configOf turns flags into a node.Config that is valid, or fails with a
 // *node.UsageError.
-func (f *faceFlags) config(n *nodeFlags) (node.Config, error) {
+func configOf(f *faceFlags, n *nodeFlags, l *logFlags) (node.Config, error) {
 	c := node.Config{
 		Proxy: f.Proxy, Admin: f.Admin, Data: n.Data, Network: n.Network,
 		Bootstrap: filled(n.Bootstrap), Listen: filled(n.Listen),
 		Swarm: n.Swarm, Share: n.Share, SharePrivate: n.SharePrivate,
-		LogLevel: f.LogLevel, LogFormat: f.LogFormat, Version: version(),
+		LogLevel: l.LogLevel, LogFormat: l.LogFormat, Version: version(),
 	}
 	for _, field := range []struct {
 		flag string

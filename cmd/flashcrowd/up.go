@@ -13,6 +13,7 @@ type upCmd struct {
 	configFlag
 	faceFlags
 	nodeFlags
+	logFlags
 }
 
 // Help is what stands above the flags.
@@ -30,7 +31,7 @@ It ends with ^C or SIGTERM, after everything is closed; a second one ends it at 
 
 // Run runs the node until s.ctx is done, and closes it.
 func (c *upCmd) Run(s *session) error {
-	config, err := c.faceFlags.config(&c.nodeFlags)
+	config, err := configOf(&c.faceFlags, &c.nodeFlags, &c.logFlags)
 	if err != nil {
 		return err
 	}

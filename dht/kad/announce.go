@@ -36,7 +36,10 @@ func (r *Router) announce(ctx context.Context) error {
 		}
 	}
 	s, err := r.openSweeper(ctx)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil
+	case err != nil:
 		return err
 	}
 	for {

@@ -31,10 +31,7 @@ func TestBootstrapAppearsLater(t *testing.T) {
 	h := newHost(t, addr, libp2p.Identity(key))
 	late := start(t, kad.Config{Host: h, Network: "test"})
 
-	until(t, "member that joined before there was a network", func() bool {
-		_, ok := all(late.Find(t.Context(), k))[early.host.ID().String()]
-		return ok
-	})
+	untilFound(t, late, early, k)
 }
 
 // Two nodes that met without their bootstrap peer join it when it appears.

@@ -22,6 +22,60 @@ const (
 
 var errNoAddrs = errors.New("kad: no address to announce")
 
+// enrol makes this node known to holders if that is what the search is for.
+func (s *search) enrol(ctx context.Context, holders []peer.ID) {
+	if s.join {
+		s.contact(ctx, holders)
+	}
+}
+
+// contact asks those holders that were not asked yet; a Join writes first.
+func (s *search) contact(ctx context.Context, holders []peer.ID) {
+	holders = slices.DeleteFunc(slices.Clone(holders), func(p peer.ID) bool { return slices.Contains(s.holders, p) })
+	if len(holders) == 0 || ctx.Err() != nil {
+		return
+	}
+	s.holders = append(s.holders, holders...)
+	s.asking += len(holders)
+	var w *wave
+	if s.join {
+		w = newWave(ctx, len(holders), &s.work)
+	}
+	for _, p := range holders {
+		s.work.Go(func() {
+			a := s.r.visit(ctx, p, s.key.CID().Hash(), w)
+			select {
+			case s.answers <- a:
+			case <-ctx.Done():
+			}
+		})
+	}
+}
+
+// take offers what one holder said.
+func (s *search) take(a answer) {
+	if a.err != nil {
+		return
+	}
+	s.answered++
+	if a.named {
+		s.named++
+	}
+	for _, ai := range a.members[:min(len(a.members), maxPerHolder)] {
+		s.offer(*ai)
+	}
+}
+
+// walkInstead walks after all when less than half of the remembered holders
+// answered.
+func (s *search) walkInstead(ctx context.Context) {
+	if s.asking > 0 || s.walked || 2*s.answered >= len(s.holders) {
+		return
+	}
+	s.r.recent.drop(s.id())
+	s.startWalk(ctx)
+}
+
 // answer is what one holder said.
 type answer struct {
 	members []*peer.AddrInfo

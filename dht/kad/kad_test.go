@@ -116,7 +116,7 @@ func newcomersSeeEachOther(t *testing.T, nodes []node) {
 }
 
 // A repeated Find asks the peers that held the records the last time, and
-// walks when they are gone. It leaves the network without them.
+// walks when most of them are gone. It leaves the network without them.
 func asksRememberedHolders(t *testing.T, nodes []node) {
 	asker, k := nodes[3], dhttest.Key(t, 0)
 	if got := all(asker.Find(t.Context(), k)); len(got) != 0 {
@@ -132,7 +132,7 @@ func asksRememberedHolders(t *testing.T, nodes []node) {
 		t.Fatalf("remembers %d holders, want 4", len(holders))
 	}
 	for _, n := range nodes {
-		if slices.Contains(holders, n.host.ID()) && n.host.ID().String() != member {
+		if slices.Contains(holders[:3], n.host.ID()) && n.host.ID().String() != member {
 			n.Close()
 			n.host.Close()
 		}

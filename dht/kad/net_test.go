@@ -120,6 +120,17 @@ func all(members <-chan dht.Member) map[string]dht.Member {
 	return found
 }
 
+// untilFound waits until asker finds member under all keys.
+func untilFound(t *testing.T, asker, member node, keys ...dht.Key) {
+	t.Helper()
+	for _, k := range keys {
+		until(t, "member", func() bool {
+			_, ok := all(asker.Find(t.Context(), k))[member.host.ID().String()]
+			return ok
+		})
+	}
+}
+
 func TestConformance(t *testing.T) {
 	dhttest.Conformance(t, func(t *testing.T, n int) []dhttest.Node {
 		var out []dhttest.Node

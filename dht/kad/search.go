@@ -2,7 +2,6 @@ package kad
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -117,9 +116,10 @@ func (s *search) step(ctx context.Context) {
 		s.hear(ctx, e)
 	case e := <-s.walk.lookups():
 		if e != nil && e.Terminate != nil {
-			s.walk.converged = true
-			s.enrol(ctx, s.near.sure())
+			s.converge(ctx, s.near.sure())
 		}
+	case <-s.walk.stalled():
+		s.converge(ctx, s.near.answered)
 	case <-ctx.Done():
 	}
 }
@@ -131,74 +131,32 @@ func (s *search) hear(ctx context.Context, e *routing.QueryEvent) {
 		return
 	}
 	s.near.answer(e.ID, e.Responses)
+	s.walk.progress()
 	if s.walk.converged {
 		s.enrol(ctx, s.near.sure())
 	}
 }
 
-// endWalk takes the nearest of those that answered for the holders.
+// converge enrols with the first holders of a walk, and remembers those that a
+// search which starts before the walk has ended may ask.
+func (s *search) converge(ctx context.Context, holders []peer.ID) {
+	s.walk.converged = true
+	s.enrol(ctx, holders)
+	s.r.recent.put(s.id(), s.near.sure())
+}
+
+// endWalk takes the nearest of those that answered for the holders, unless the
+// walk was cut short: then they may be anybody.
 func (s *search) endWalk(ctx context.Context) {
 	s.walk.cancel() // which ends the events once they are read
 	for e := range s.walk.queries() {
 		s.hear(ctx, e)
 	}
 	s.walk = nil
-	s.enrol(ctx, s.near.answered)
-	s.r.recent.put(s.id(), s.near.answered)
-}
-
-// enrol makes this node known to holders if that is what the search is for.
-func (s *search) enrol(ctx context.Context, holders []peer.ID) {
-	if s.join {
-		s.contact(ctx, holders)
+	if ctx.Err() == nil {
+		s.enrol(ctx, s.near.answered)
+		s.r.recent.put(s.id(), s.near.answered)
 	}
-}
-
-// contact asks those holders that were not asked yet; a Join writes first.
-func (s *search) contact(ctx context.Context, holders []peer.ID) {
-	holders = slices.DeleteFunc(slices.Clone(holders), func(p peer.ID) bool { return slices.Contains(s.holders, p) })
-	if len(holders) == 0 || ctx.Err() != nil {
-		return
-	}
-	s.holders = append(s.holders, holders...)
-	s.asking += len(holders)
-	var w *wave
-	if s.join {
-		w = newWave(ctx, len(holders), &s.work)
-	}
-	for _, p := range holders {
-		s.work.Go(func() {
-			a := s.r.visit(ctx, p, s.key.CID().Hash(), w)
-			select {
-			case s.answers <- a:
-			case <-ctx.Done():
-			}
-		})
-	}
-}
-
-// take offers what one holder said.
-func (s *search) take(a answer) {
-	if a.err != nil {
-		return
-	}
-	s.answered++
-	if a.named {
-		s.named++
-	}
-	for _, ai := range a.members[:min(len(a.members), maxPerHolder)] {
-		s.offer(*ai)
-	}
-}
-
-// walkInstead walks after all when less than half of the remembered holders
-// answered.
-func (s *search) walkInstead(ctx context.Context) {
-	if s.asking > 0 || s.walked || 2*s.answered >= len(s.holders) {
-		return
-	}
-	s.r.recent.drop(s.id())
-	s.startWalk(ctx)
 }
 
 // local offers the members whose records this node holds itself.

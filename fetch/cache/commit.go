@@ -131,6 +131,7 @@ func (s *Store) admit(w *writer, e *entry, marked bool) error {
 	s.logged(s.discard(append(dropped, over...), pebble.NoSync))
 	if forgotten {
 		s.logged(s.discard([]*entry{e}, pebble.Sync))
+		s.logged(s.memory.forget(e.id))
 		return errForgotten
 	}
 	if invalid && !marked {

@@ -40,15 +40,14 @@ const (
 // encode returns the record as it stands in the index. Header fields are kept
 // octet by octet, whatever their encoding.
 func (r *record) encode() ([]byte, error) {
-	evidence, err := json.Marshal(r.meta.Evidence)
-	if err != nil {
-		return nil, fmt.Errorf("encode evidence: %w", err)
-	}
-	sources, err := json.Marshal(r.sources)
-	if err != nil {
-		return nil, fmt.Errorf("encode sources: %w", err)
-	}
 	m := r.meta
+	var evidence []byte // nothing for none
+	if len(m.Evidence) > 0 {
+		var err error
+		if evidence, err = json.Marshal(m.Evidence); err != nil {
+			return nil, fmt.Errorf("encode evidence: %w", err)
+		}
+	}
 	e := newEncoder(recordVersion)
 	e.text(m.URL)
 	e.raw(m.ID[:])
@@ -63,7 +62,12 @@ func (r *record) encode() ([]byte, error) {
 	e.fields(m.Header)
 	e.fields(m.Vary)
 	e.text(string(evidence))
-	e.text(string(sources))
+	e.number(uint64(len(r.sources)))
+	for _, s := range r.sources {
+		e.text(s.Kind)
+		e.text(s.Peer)
+		e.number(uint64(s.Bytes))
+	}
 	return e.seal(), nil
 }
 
@@ -92,7 +96,13 @@ func decodeRecord(b []byte) (*record, error) {
 	m.Length = int64(d.number()) - 1
 	r := &record{meta: m, digest: d.digest(), side: d.int(maxSide)}
 	m.Header, m.Vary = d.fields(), d.fields()
-	evidence, sources := d.text(), d.text()
+	evidence := d.text()
+	for range d.int(len(d.b)) {
+		if d.failed {
+			break
+		}
+		r.sources = append(r.sources, fetch.SourceBytes{Kind: d.text(), Peer: d.text(), Bytes: int64(d.number())})
+	}
 	if err := d.end(); err != nil {
 		return nil, err
 	}
@@ -101,11 +111,10 @@ func decodeRecord(b []byte) (*record, error) {
 	if m.Length < -1 || m.URL == "" || r.digest.IsZero() {
 		return nil, fmt.Errorf("%w: record of nothing", errGarbage)
 	}
-	if err := json.Unmarshal([]byte(evidence), &m.Evidence); err != nil {
-		return nil, fmt.Errorf("%w: evidence: %w", errGarbage, err)
-	}
-	if err := json.Unmarshal([]byte(sources), &r.sources); err != nil {
-		return nil, fmt.Errorf("%w: sources: %w", errGarbage, err)
+	if evidence != "" {
+		if err := json.Unmarshal([]byte(evidence), &m.Evidence); err != nil {
+			return nil, fmt.Errorf("%w: evidence: %w", errGarbage, err)
+		}
 	}
 	return r, nil
 }

@@ -139,17 +139,32 @@ func (b *checkedBody) readPiece(p []byte, off int64, i int) (int, error) {
 		}
 		return n, b.rejected(i, err)
 	}
-	piece := p
-	if int64(len(p)) != b.layout.Size(i) {
-		piece = make([]byte, b.layout.Size(i))
+	if int64(len(p)) == b.layout.Size(i) {
+		if err := b.check(p, i); err != nil {
+			return 0, err
+		}
+		return len(p), nil
 	}
+	buf := pieceBuffer(b.layout)
+	defer pieces.Put(buf)
+	piece := (*buf)[:b.layout.Size(i)]
 	if err := b.check(piece, i); err != nil {
 		return 0, err
 	}
-	if len(piece) != len(p) {
-		copy(p, piece[off-b.layout.Offset(i):])
+	return copy(p, piece[off-b.layout.Offset(i):]), nil
+}
+
+// pieces are buffers for one piece, which checks share.
+var pieces sync.Pool
+
+// pieceBuffer returns a buffer that holds any piece of l. It goes back to
+// pieces.
+func pieceBuffer(l verify.Layout) *[]byte {
+	if buf, ok := pieces.Get().(*[]byte); ok && int64(len(*buf)) >= l.PieceSize {
+		return buf
 	}
-	return len(p), nil
+	buf := make([]byte, l.PieceSize)
+	return &buf
 }
 
 // check reads piece i whole and holds it against its hash.
@@ -180,12 +195,13 @@ func (b *checkedBody) rejected(i int, cause error) error {
 
 // checkAll holds all pieces against their hashes.
 func (b *checkedBody) checkAll() error {
-	buf := make([]byte, min(b.layout.PieceSize, b.layout.Length))
+	buf := pieceBuffer(b.layout)
+	defer pieces.Put(buf)
 	for i := range b.layout.Pieces() {
 		if b.trust.has(i) {
 			continue
 		}
-		if err := b.check(buf[:b.layout.Size(i)], i); err != nil {
+		if err := b.check((*buf)[:b.layout.Size(i)], i); err != nil {
 			return err
 		}
 	}

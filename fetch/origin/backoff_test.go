@@ -68,7 +68,7 @@ func TestBackoffPasses(t *testing.T) {
 			at   time.Duration
 			wait time.Duration
 		}{{0, time.Minute}, {59 * time.Second, time.Second}, {60 * time.Second, 0}, {61 * time.Second, 0}} {
-			time.Sleep(time.Until(start.Add(tt.at)))
+			<-time.After(time.Until(start.Add(tt.at)))
 			err := b.check("a.example:80", time.Now())
 			var be *BackoffError
 			switch {

@@ -136,7 +136,7 @@ func TestIdleBody(t *testing.T) {
 			case <-release:
 			}
 		})
-		c := client(t, Config{RootCAs: cas, IdleTimeout: 50 * time.Millisecond})
+		c := client(t, Config{RootCAs: cas, IdleTimeout: 300 * time.Millisecond})
 		a := send(t, c, get(t, srv.URL))
 		got, err := io.ReadAll(a.Body)
 		if string(got) != "hello" || fetch.CauseOf(err) != fetch.ReadTimeout {
@@ -149,9 +149,9 @@ func TestIdleBody(t *testing.T) {
 // A total that is longer than the idle time is no failure, and neither is a
 // reader that pauses.
 func TestSlowIsNotIdle(t *testing.T) {
-	const idle = 300 * time.Millisecond
+	const idle = time.Second
 	srv, _ := webserver(t, false, func(w http.ResponseWriter, r *http.Request) {
-		tick := time.NewTicker(idle / 6)
+		tick := time.NewTicker(idle / 8)
 		defer tick.Stop()
 		for range 12 {
 			<-tick.C

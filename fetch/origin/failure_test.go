@@ -248,27 +248,28 @@ func TestFailuresHTTP2(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		handler http.HandlerFunc
+		wait    time.Duration
 		want    fetch.Cause
 	}{
 		{"fields", func(w http.ResponseWriter, _ *http.Request) {
 			for i := range 70 {
 				w.Header().Set(fmt.Sprint("X", i), strings.Repeat("a", 1000))
 			}
-		}, fetch.HeaderSize},
+		}, patience, fetch.HeaderSize},
 		// net/http ends the connection when it is far too much, and does not
 		// say why.
-		{"huge field", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("a", 80<<10)) }, fetch.Protocol},
-		{"257 fields", func(w http.ResponseWriter, _ *http.Request) { w.Header()["X"] = make([]string, 257) }, fetch.HeaderSize},
+		{"huge field", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("a", 80<<10)) }, patience, fetch.Protocol},
+		{"257 fields", func(w http.ResponseWriter, _ *http.Request) { w.Header()["X"] = make([]string, 257) }, patience, fetch.HeaderSize},
 		{"interim", func(w http.ResponseWriter, _ *http.Request) {
 			for range 100 {
 				w.WriteHeader(http.StatusEarlyHints)
 			}
-		}, fetch.Protocol},
-		{"stream reset", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, fetch.Protocol},
-		{"silent", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, fetch.ReadTimeout},
+		}, patience, fetch.Protocol},
+		{"stream reset", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, patience, fetch.Protocol},
+		{"silent", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 200 * time.Millisecond, fetch.ReadTimeout},
 	} {
 		srv, cas := webserver(t, true, tt.handler)
-		c := client(t, Config{RootCAs: cas, FirstByteTimeout: 200 * time.Millisecond})
+		c := client(t, Config{RootCAs: cas, FirstByteTimeout: tt.wait})
 		a, err := c.Send(t.Context(), get(t, srv.URL), nil)
 		if err == nil {
 			a.Body.Close()

@@ -81,11 +81,8 @@ func (b *body) advanceLocked() {
 	}
 	a, err := b.call.line.next()
 	switch {
-	case err != nil && lost(err):
-		b.endLocked(fmt.Errorf("%w: %v", io.ErrUnexpectedEOF, err)) // never errors.Is io.EOF
-		return
 	case err != nil:
-		b.endLocked(err)
+		b.endLocked(brokenOff(err))
 		return
 	case a.kind != ansData:
 		b.endLocked(malformed("answer of kind %d amid data", a.kind))

@@ -1,8 +1,6 @@
 package swarm
 
 import (
-	"slices"
-
 	"github.com/flashcrowd/flashcrowd/fetch"
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -40,9 +38,13 @@ func encodeSpans(spans []fetch.Span) []byte {
 	return b
 }
 
-// encodeHave returns the body of the answer that says what h says.
-func encodeHave(h fetch.Have) []byte {
-	b := make([]byte, 0, len(h.Has)+32*len(h.Pieces)+64)
+// appendHave appends the answer that says what h says, as a frame.
+func appendHave(b []byte, number uint64, h fetch.Have) []byte {
+	size := 1 + protowire.SizeBytes(len(h.Has))
+	if h.Complete {
+		size += 2 + 1 + protowire.SizeBytes(len(h.ListHash)) + 1 + protowire.SizeBytes(32*len(h.Pieces))
+	}
+	b = appendAnswerHeader(b, number, ansHave, size)
 	if h.Complete {
 		b = appendUint(b, 1, 1)
 	}
@@ -64,11 +66,16 @@ func encodeHead(total int64) []byte { return appendUint(nil, 1, uint64(total)) }
 // appendAnswer appends an answer of kind k with the given body, which is empty
 // for gone and busy, as a frame.
 func appendAnswer(b []byte, number uint64, k kind, body []byte) []byte {
-	size := 1 + protowire.SizeVarint(number) + 1 + protowire.SizeBytes(len(body))
-	b = slices.Grow(b, size+maxDataHeader)
-	b = protowire.AppendVarint(b, uint64(size))
+	return append(appendAnswerHeader(b, number, k, len(body)), body...)
+}
+
+// appendAnswerHeader appends all of an answer's frame that stands before its
+// body of size octets.
+func appendAnswerHeader(b []byte, number uint64, k kind, size int) []byte {
+	b = protowire.AppendVarint(b, uint64(1+protowire.SizeVarint(number)+1+protowire.SizeBytes(size)))
 	b = appendUint(b, 1, number)
-	return appendBytes(b, protowire.Number(k), body)
+	b = protowire.AppendTag(b, protowire.Number(k), protowire.BytesType)
+	return protowire.AppendVarint(b, uint64(size))
 }
 
 // appendDataHeader appends all of a data frame that stands before its n octets,
@@ -78,11 +85,7 @@ func appendDataHeader(b []byte, number uint64, n int, last bool) []byte {
 	if last {
 		inner += 2
 	}
-	outer := 1 + protowire.SizeVarint(number) + 1 + protowire.SizeBytes(inner)
-	b = protowire.AppendVarint(b, uint64(outer))
-	b = appendUint(b, 1, number)
-	b = protowire.AppendTag(b, protowire.Number(ansData), protowire.BytesType)
-	b = protowire.AppendVarint(b, uint64(inner))
+	b = appendAnswerHeader(b, number, ansData, inner)
 	if last {
 		b = appendUint(b, 2, 1)
 	}

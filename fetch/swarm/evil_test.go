@@ -33,7 +33,7 @@ func TestEvilGet(t *testing.T) {
 		}, fetch.ErrBanned, true, Banned},
 		{"endless", func(st network.Stream, n uint64) {
 			send(st, head(n, 2*piece))
-			for send(st, data(n, o.body[:piece], false)) {
+			for i := 0; send(st, data(n, o.body[i*piece:][:piece], false)); i = (i + 1) % 4 {
 			}
 		}, fetch.ErrBanned, true, Banned},
 		{"one octet more in a frame of its own", func(st network.Stream, n uint64) {
@@ -119,7 +119,7 @@ func TestEvilGet(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			far := evil(t, func(st network.Stream, req request) { c.answer(st, req.number) })
-			near := newSwarm(t, Config{Limits: quick})
+			near := newSwarm(t, Config{Limits: limitsFor(c.want)})
 			got, err := readSpan(t, newPeer(t, near, far, o.want()), 0, 2*piece)
 			if !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
@@ -136,6 +136,14 @@ func TestEvilGet(t *testing.T) {
 			}
 		})
 	}
+}
+
+// limitsFor keeps deadlines short only where one is awaited.
+func limitsFor(want error) Limits {
+	if want == ErrSlow {
+		return quick
+	}
+	return Limits{FirstByte: patient, Idle: patient}
 }
 
 func send(st network.Stream, parts ...[]byte) bool {

@@ -129,10 +129,16 @@ func (s *shelf) Open(id dht.ID, token verify.Token) (*fetch.Shelved, error) {
 	return sh, nil
 }
 
+// left returns how many bodies are open.
+func (s *shelf) left() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open
+}
+
 // quick are limits with which a test of a deadline does not take long.
 var quick = Limits{
-	Connect: 5 * time.Second, FirstByte: 300 * time.Millisecond, Idle: 300 * time.Millisecond,
-	Pause: 300 * time.Millisecond, Write: 300 * time.Millisecond, Slot: 50 * time.Millisecond,
+	Connect: patient, FirstByte: time.Second, Idle: time.Second, Pause: time.Second, Write: time.Second,
 }
 
 func newHost(t testing.TB, listen ...string) host.Host {
@@ -248,6 +254,16 @@ func data(number uint64, octets []byte, last bool) []byte {
 		octets = octets[n:]
 		if len(octets) == 0 {
 			return b
+		}
+	}
+}
+
+// encodeHave returns the body of the answer that says h.
+func encodeHave(h fetch.Have) []byte {
+	b := appendHave(nil, 1, h)
+	for size := len(b); ; size-- {
+		if header := appendAnswerHeader(nil, 1, ansHave, size); len(header)+size == len(b) {
+			return b[len(header):]
 		}
 	}
 }

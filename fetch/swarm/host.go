@@ -10,6 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/protocol"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
@@ -26,6 +27,10 @@ var DefaultListen = []string{
 	"/ip4/0.0.0.0/tcp/3130", "/ip4/0.0.0.0/udp/3130/quic-v1",
 	"/ip6/::/tcp/3130", "/ip6/::/udp/3130/quic-v1",
 }
+
+// protocolStreams of this protocol may be open in each direction: twice what
+// Limits.InboundAll is by default.
+const protocolStreams = 2048
 
 // HostConfig says how a node appears to other nodes.
 type HostConfig struct {
@@ -136,6 +141,13 @@ func (c *HostConfig) resources() (network.ResourceManager, error) {
 	atLeast(&limits.System.Conns, 2*c.HighWater)
 	atLeast(&limits.Transient.ConnsInbound, c.ConnsPerIP)
 	atLeast(&limits.Transient.Conns, 2*c.ConnsPerIP)
+	// This package's own limits see to it that nobody takes all of these.
+	limits.Protocol = map[protocol.ID]rcmgr.ResourceLimits{
+		Protocol: {StreamsInbound: protocolStreams, StreamsOutbound: protocolStreams, Streams: 2 * protocolStreams},
+	}
+	atLeast(&limits.System.StreamsInbound, 2*protocolStreams)
+	atLeast(&limits.System.StreamsOutbound, 2*protocolStreams)
+	atLeast(&limits.System.Streams, 4*protocolStreams)
 	return rcmgr.NewResourceManager(
 		rcmgr.NewFixedLimiter(limits.Build(scaled)),
 		rcmgr.WithLimitPerSubnet(

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 
@@ -90,7 +91,7 @@ func (s *Swarm) dial(ctx context.Context, r *remote, info peer.AddrInfo) (*line,
 	}
 	s.host.ConnManager().TagPeer(info.ID, "flashcrowd", 10)
 	l := &line{st: st}
-	l.wait = patience{st: st, idle: s.limits.Idle}
+	l.wait = patience{st: st, until: deadline{set: st.SetReadDeadline}, idle: s.limits.Idle}
 	l.in.r = newReader(&l.wait)
 	l.hangUp = func() {
 		s.peers.remove(r, st)
@@ -132,7 +133,7 @@ func (l *line) ask(req request, limits Limits) (answer, error) {
 	l.wait.begin(limits.FirstByte)
 	a, err := l.next()
 	if err != nil {
-		return answer{}, fmt.Errorf("await answer: %w", inFrame(err))
+		return answer{}, fmt.Errorf("await answer: %w", brokenOff(err))
 	}
 	return a, nil
 }
@@ -161,6 +162,26 @@ func (l *line) next() (answer, error) {
 		}
 	}
 	return answer{}, malformed("more than %d frames of an unknown kind", maxSkipped)
+}
+
+// brokenOff makes io.ErrUnexpectedEOF of the error of a lost stream, so that
+// it never looks like a clean end.
+func brokenOff(err error) error {
+	if lost(err) {
+		return fmt.Errorf("%w: %v", io.ErrUnexpectedEOF, err)
+	}
+	return err
+}
+
+// lost reports whether err is that of a stream which ended: nothing that the
+// peer said, and no deadline.
+func lost(err error) bool {
+	for _, said := range []error{ErrMalformed, ErrSlow, ErrBusy, fetch.ErrUnknown} {
+		if errors.Is(err, said) {
+			return false
+		}
+	}
+	return true
 }
 
 // overdue adds ErrSlow to err if that is a missed deadline.

@@ -13,14 +13,22 @@ import (
 type reply struct {
 	st       network.Stream
 	number   uint64
-	patience time.Duration
+	until    *deadline // of writing to st
+	patience func() time.Duration
 }
 
 // plain is an answer without a body: gone or busy.
 func (w *reply) plain(k kind) error { return w.write(appendAnswer(nil, w.number, k, nil)) }
 
+// have says h. The memory for it is reserved: it may be 260 KiB.
 func (w *reply) have(h fetch.Have) error {
-	return w.write(appendAnswer(nil, w.number, ansHave, encodeHave(h)))
+	size := len(h.Has) + 32*len(h.Pieces) + 256
+	scope := w.st.Scope()
+	if err := scope.ReserveMemory(size, network.ReservationPriorityHigh); err != nil {
+		return w.plain(ansBusy)
+	}
+	defer scope.ReleaseMemory(size)
+	return w.write(appendHave(make([]byte, 0, size), w.number, h))
 }
 
 // head announces how many octets the data frames that follow will carry.
@@ -41,7 +49,7 @@ func (w *reply) write(b []byte) error {
 	const slice = dataSize + maxDataHeader
 	for len(b) > 0 {
 		n := min(len(b), slice)
-		if err := w.st.SetWriteDeadline(time.Now().Add(w.patience)); err != nil {
+		if err := w.until.in(w.patience()); err != nil {
 			return fmt.Errorf("write answer: %w", err)
 		}
 		if _, err := w.st.Write(b[:n]); err != nil {

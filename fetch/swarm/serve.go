@@ -38,10 +38,13 @@ func (s *Swarm) handle(st network.Stream) {
 		_ = st.ResetWithError(network.StreamGated)
 		return
 	}
-	r, ok := s.peers.enter(st.Conn().RemotePeer(), st)
+	r, crowdedOut, ok := s.peers.enter(st.Conn().RemotePeer(), st)
 	if !ok {
 		_ = st.ResetWithError(network.StreamResourceLimitExceeded)
 		return
+	}
+	if crowdedOut != nil {
+		_ = crowdedOut.ResetWithError(network.StreamGarbageCollected)
 	}
 	defer s.peers.leave(r, st)
 	s.answerAll(st, r)
@@ -57,6 +60,7 @@ func (s *Swarm) answerAll(st network.Stream, r *remote) {
 			_ = st.Reset()
 		}
 	}()
+	until := &deadline{set: st.SetWriteDeadline}
 	q := &requests{st: st, limits: s.limits}
 	q.in.r = newReader(st)
 	for {
@@ -66,13 +70,24 @@ func (s *Swarm) answerAll(st network.Stream, r *remote) {
 			return
 		}
 		if err == nil {
-			err = s.answer(&reply{st: st, number: req.number, patience: s.limits.Write}, r, req)
+			s.peers.waits(r, st, false)
+			err = s.answer(&reply{st, req.number, until, s.patience}, r, req)
+			s.peers.waits(r, st, true)
 		}
 		if err != nil {
 			s.giveUp(st, r, err)
 			return
 		}
 	}
+}
+
+// patience is how long an asker may take to accept dataSize octets: less when
+// slots are scarce, so that idle readers do not keep them from others.
+func (s *Swarm) patience() time.Duration {
+	if 4*len(s.answers) > 3*cap(s.answers) {
+		return s.limits.Write / 3
+	}
+	return s.limits.Write
 }
 
 // giveUp resets st because of err. To an asker an error of this node looks

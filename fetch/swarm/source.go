@@ -175,17 +175,6 @@ func (p *source) call(ctx context.Context, req request) (*call, error) {
 	}
 }
 
-// lost reports whether err is that of a stream which ended: nothing that the
-// peer said, and no deadline.
-func lost(err error) bool {
-	for _, said := range []error{ErrMalformed, ErrSlow, ErrBusy, fetch.ErrUnknown} {
-		if errors.Is(err, said) {
-			return false
-		}
-	}
-	return true
-}
-
 // succeed ends c, whose answer has been read to its end.
 func (c *call) succeed() {
 	if c.detach() {
@@ -193,7 +182,8 @@ func (c *call) succeed() {
 	} else {
 		c.swarm.drop(c.remote, c.line)
 	}
-	c.swarm.peers.done(c.remote, "")
+	c.swarm.peers.judge(c.remote, "")
+	c.swarm.peers.done(c.remote)
 }
 
 // fail ends c because of err, and returns what its caller should know.
@@ -211,21 +201,25 @@ func (c *call) fail(err error) error {
 }
 
 // settle notes how c ended for its peer, and returns err as its caller should
-// know it: what the caller itself or a ban did is behind all that follows.
+// know it: what the caller itself or a ban did is behind all that follows, and
+// is not held against the peer.
 func (c *call) settle(err error) error {
-	slow := ""
+	s := c.swarm
+	defer s.peers.done(c.remote)
+	ownLimit := c.line == nil && errors.Is(err, ErrBusy)
 	switch {
 	case c.ctx.Err() != nil:
-		err = context.Cause(c.ctx)
-	case c.swarm.bans.has(c.remote.id):
-		if !errors.Is(err, fetch.ErrBanned) {
-			err = fmt.Errorf("%w: %w", fetch.ErrBanned, err)
-		}
-	case c.swarm.ctx.Err() != nil:
-		err = ErrClosed
-	case !errors.Is(err, fetch.ErrUnknown):
-		slow = err.Error()
+		return context.Cause(c.ctx)
+	case errors.Is(err, fetch.ErrBanned), ownLimit:
+		return err
+	case s.bans.has(c.remote.id):
+		return fmt.Errorf("%w: %w", fetch.ErrBanned, err)
+	case s.ctx.Err() != nil:
+		return ErrClosed
+	case errors.Is(err, fetch.ErrUnknown):
+		s.peers.judge(c.remote, "")
+	default:
+		s.peers.judge(c.remote, err.Error())
 	}
-	c.swarm.peers.done(c.remote, slow)
 	return err
 }

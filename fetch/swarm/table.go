@@ -18,8 +18,11 @@ type remote struct {
 	bytesFrom, bytesTo atomic.Int64
 
 	// The table's mu guards following.
-	streams map[network.Stream]struct{} // all that are open, of both directions
-	idle    []*line                     // open to the peer and not in use, oldest first
+	//
+	// streams are all that are open, of both directions. One that the peer
+	// opened has the time since when it waits for a request, the others zero.
+	streams map[network.Stream]time.Time
+	idle    []*line // open to the peer and not in use, oldest first
 	inbound int
 	users   int // requests under way; the peer is not forgotten before they end
 	used    time.Time
@@ -62,7 +65,7 @@ func (t *table) useLocked(id peer.ID) (*remote, error) {
 		}
 		r = &remote{
 			id: id, out: make(chan struct{}, t.limits.StreamsOut),
-			streams: make(map[network.Stream]struct{}),
+			streams: make(map[network.Stream]time.Time),
 		}
 		t.peers[id] = r
 	}
@@ -71,12 +74,19 @@ func (t *table) useLocked(id peer.ID) (*remote, error) {
 	return r, nil
 }
 
-// done ends what use began. A non-empty slow says why the peer disappointed.
-func (t *table) done(r *remote, slow string) {
+// done ends what use began.
+func (t *table) done(r *remote) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r.users--
 	r.used = time.Now()
+}
+
+// judge notes how the last request to r went: slow says why the peer
+// disappointed, and is empty when it did not.
+func (t *table) judge(r *remote, slow string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	r.slow = slow
 }
 
@@ -95,24 +105,61 @@ func (t *table) forgetOldestLocked() bool {
 }
 
 // enter counts a stream that peer id opened. It is false when the stream must
-// be reset; otherwise the caller calls leave at its end.
-func (t *table) enter(id peer.ID, st network.Stream) (*remote, bool) {
+// be reset; otherwise the caller calls leave at its end. When there are too
+// many, the one that has waited longest for a request must make room: the
+// caller resets crowdedOut, if it is not nil.
+func (t *table) enter(id peer.ID, st network.Stream) (_ *remote, crowdedOut network.Stream, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.inbound >= t.limits.InboundAll {
-		return nil, false
-	}
 	if r := t.peers[id]; r != nil && r.inbound >= t.limits.StreamsIn {
-		return nil, false
+		return nil, nil, false
 	}
 	r, err := t.useLocked(id)
 	if err != nil {
-		return nil, false
+		return nil, nil, false
+	}
+	if t.inbound >= t.limits.InboundAll {
+		if crowdedOut = t.longestWaitLocked(); crowdedOut == nil {
+			r.users--
+			return nil, nil, false
+		}
 	}
 	t.inbound++
 	r.inbound++
-	r.streams[st] = struct{}{}
-	return r, true
+	r.streams[st] = time.Now()
+	return r, crowdedOut, true
+}
+
+// longestWaitLocked returns the inbound stream that has waited longest for a
+// request, nil when none waits, and forgets it.
+func (t *table) longestWaitLocked() network.Stream {
+	var from *remote
+	var longest network.Stream
+	var since time.Time
+	for _, r := range t.peers {
+		for st, at := range r.streams {
+			if !at.IsZero() && (longest == nil || at.Before(since)) {
+				from, longest, since = r, st, at
+			}
+		}
+	}
+	if longest != nil {
+		delete(from.streams, longest)
+	}
+	return longest
+}
+
+// waits notes that st, which r opened, waits for a request, or no more.
+func (t *table) waits(r *remote, st network.Stream, waits bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, open := r.streams[st]; !open {
+		return
+	}
+	r.streams[st] = time.Time{}
+	if waits {
+		r.streams[st] = time.Now()
+	}
 }
 
 func (t *table) leave(r *remote, st network.Stream) {
@@ -133,7 +180,7 @@ func (t *table) add(r *remote, st network.Stream) bool {
 	if t.closed {
 		return false
 	}
-	r.streams[st] = struct{}{}
+	r.streams[st] = time.Time{}
 	return true
 }
 

@@ -38,6 +38,9 @@ func (v *visit) deliver(resp *fetch.Response, w way) error {
 // fields makes the header section of the response.
 func (v *visit) fields(resp *fetch.Response, w way) {
 	in := resp.Header
+	if in == nil {
+		in = http.Header{}
+	}
 	dropHopByHop(in)
 	if w.response != nil {
 		w.response(in)

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/flashcrowd/flashcrowd/node"
+	"github.com/flashcrowd/flashcrowd/node/admin"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"flashcrowd": main})
+}
+
+// TestScript runs the real main as its users do. No script ever joins another
+// network than its own, or listens at a fixed port.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:   filepath.Join("testdata", "script"),
+		Setup: setup,
+		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "ready": ready, "stored": stored, "origin": origin},
+	})
+}
+
+func setup(env *testscript.Env) error {
+	for name, value := range map[string]string{
+		"HOME": env.WorkDir, "XDG_DATA_HOME": filepath.Join(env.WorkDir, "share"), "DATA": filepath.Join(env.WorkDir, "share", "flashcrowd"),
+		"FLASHCROWD_NETWORK": "ci", "FLASHCROWD_BOOTSTRAP": "none", "FLASHCROWD_LISTEN": "/ip4/127.0.0.1/tcp/0",
+		"FLASHCROWD_PROXY": "127.0.0.1:0", "FLASHCROWD_ADMIN": "127.0.0.1:0",
+	} {
+		env.Setenv(name, value)
+	}
+	site := newSite()
+	env.Values[siteKey{}] = site
+	env.Setenv("SITE", site.URL)
+	env.Setenv("SITEHOST", strings.TrimPrefix(site.URL, "http://"))
+	env.Defer(site.Close)
+	return nil
+}
+
+// exits CODE PROGRAM ARG… runs a program that must exit with the code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM [ARG…]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// ready DIR waits until the node on the data folder DIR answers.
+func ready(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: ready DIR")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for {
+		if e, err := node.FindEndpoint(args[0]); err == nil && healthy(ctx, e.URL) {
+			return
+		}
+		if err := pause(ctx, 20*time.Millisecond); err != nil {
+			ts.Fatalf("no node on %s became ready", args[0])
+		}
+	}
+}
+
+func healthy(ctx context.Context, at string) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at+"/healthz", nil)
+	if err != nil {
+		return false
+	}
+	res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
+	if err != nil {
+		return false
+	}
+	res.Body.Close()
+	return res.StatusCode == http.StatusOK
+}
+
+// stored DIR N waits until the node on the data folder DIR has stored N objects.
+func stored(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: stored DIR NUMBER")
+	}
+	want, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	api, err := (&askFlags{Data: args[0]}).find()
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for {
+		var st admin.Status
+		ts.Check(api.ask(ctx, "/api/v1/status", nil, &st))
+		if st.Cache.Objects >= want {
+			return
+		}
+		if err := pause(ctx, 20*time.Millisecond); err != nil {
+			ts.Fatalf("%d objects stored, want %d", st.Cache.Objects, want)
+		}
+	}
+}
+
+// origin counts: origin requests PATH N, or origin octets PATH MOST.
+func origin(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: origin requests|octets PATH NUMBER")
+	}
+	want, err := strconv.ParseInt(args[2], 10, 64)
+	ts.Check(err)
+	requests, octets := ts.Value(siteKey{}).(*site).count(args[1])
+	switch {
+	case args[0] == "requests" && requests != want:
+		ts.Fatalf("%d requests for %s, want %d", requests, args[1], want)
+	case args[0] == "octets" && octets > want:
+		ts.Fatalf("%d octets of %s sent, want at most %d", octets, args[1], want)
+	}
+}

@@ -1,0 +1,233 @@
+package swarm
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math"
+	"os"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/flashcrowd/flashcrowd/fetch"
+	"github.com/google/go-cmp/cmp"
+)
+
+var cmpRequest = cmp.AllowUnexported(request{})
+
+// TestRequestRoundTrip: what is sent is what is read.
+func TestRequestRoundTrip(t *testing.T) {
+	o := newObject(t, "wire", piece)
+	for _, r := range []request{
+		o.request(1, askHave),
+		o.request(math.MaxInt64, askStates),
+		o.request(2, askGet, fetch.Span{Offset: 0, End: 1}),
+		o.request(3, askGet, fetch.Span{Offset: 5, End: 7}, fetch.Span{Offset: 7, End: math.MaxInt64}),
+		{number: 4, id: o.id, coding: "gzip", kind: askHave},
+		o.request(5, 0),
+	} {
+		f := &frames{r: newReader(bytes.NewReader(appendRequest(nil, r)))}
+		msg, err := f.next(maxRequest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := decodeRequest(msg)
+		if err != nil || !cmp.Equal(got, r, cmpRequest) {
+			t.Errorf("%v\n%s", err, cmp.Diff(r, got, cmpRequest))
+		}
+	}
+}
+
+// TestDataHeader: for all sizes that matter the header is no longer than the
+// room for it, and says what is right.
+func TestDataHeader(t *testing.T) {
+	for _, number := range []uint64{1, 127, 128, math.MaxInt64} {
+		for _, n := range []int{0, 1, 110, 127, 128, 16383, 16384, dataSize} {
+			for _, last := range []bool{n == 0, true} {
+				b := appendDataHeader(nil, number, n, last)
+				if len(b) > maxDataHeader {
+					t.Errorf("header of %d octets", len(b))
+				}
+				f := &frames{r: newReader(bytes.NewReader(append(b, make([]byte, n)...)))}
+				msg, err := f.next(maxFrame)
+				if err != nil {
+					t.Fatal(err)
+				}
+				a, err := decodeAnswer(msg)
+				if err != nil || a.kind != ansData || a.number != number || len(a.octets) != n || a.last != last {
+					t.Errorf("number %d, %d octets: %v", number, n, err)
+				}
+			}
+		}
+	}
+}
+
+// TestLargestHave: what a body of the most pieces has fits into one frame.
+func TestLargestHave(t *testing.T) {
+	h := fetch.Have{Complete: true, Has: fetch.AllPieces(8192), Pieces: make([][32]byte, 8192)}
+	b := appendHave(nil, math.MaxInt64, h)
+	if len(b) > maxFrame {
+		t.Errorf("%d octets", len(b))
+	}
+}
+
+// TestFramesInParts: frames do not depend on how their octets arrive.
+func TestFramesInParts(t *testing.T) {
+	var b []byte
+	sizes := []int{1, 127, 128, 16383, 16384, 100_000, maxFrame}
+	for _, n := range sizes {
+		b = appendFrame(b, make([]byte, n))
+	}
+	for _, r := range []io.Reader{iotest.OneByteReader(bytes.NewReader(b)), iotest.HalfReader(bytes.NewReader(b)), iotest.DataErrReader(bytes.NewReader(b))} {
+		f := &frames{r: newReader(r)}
+		for _, n := range sizes {
+			if msg, err := f.next(maxFrame); len(msg) != n || err != nil {
+				t.Errorf("frame of %d octets: %d, %v", n, len(msg), err)
+			}
+		}
+		if _, err := f.next(maxFrame); err != io.EOF {
+			t.Errorf("got %v at the end", err)
+		}
+	}
+}
+
+// TestAnnouncementTakesNoMemory: a frame that is announced and does not come
+// takes no more memory than what came.
+func TestAnnouncementTakesNoMemory(t *testing.T) {
+	b := appendFrame(nil, make([]byte, maxFrame))[:10_000]
+	f := &frames{r: newReader(bytes.NewReader(b))}
+	if _, err := f.next(maxFrame); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("got %v", err)
+	}
+	if cap(f.buf) > 2*len(b) {
+		t.Errorf("%d octets of memory for %d", cap(f.buf), len(b))
+	}
+}
+
+// TestProtocolIsDocumented: docs/protocol.md shows the very block of wire.go.
+func TestProtocolIsDocumented(t *testing.T) {
+	wire, err := os.ReadFile("wire.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var block strings.Builder
+	for line := range strings.Lines(string(wire)) {
+		text, isComment := strings.CutPrefix(line, "//")
+		if !isComment {
+			break
+		}
+		block.WriteString(strings.TrimPrefix(strings.TrimPrefix(text, " "), "\t"))
+	}
+	doc, err := os.ReadFile("../../docs/protocol.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(doc), "```\n"+block.String()+"```\n") {
+		t.Error("docs/protocol.md does not have the block with which wire.go begins:\n" + block.String())
+	}
+	if !strings.Contains(string(doc), string(Protocol)) {
+		t.Error("docs/protocol.md does not name the protocol")
+	}
+}
+
+func FuzzDecodeRequest(f *testing.F) {
+	o := newObject(f, "fuzz", piece)
+	for _, r := range []request{o.request(1, askHave), o.request(2, askStates), o.request(3, askGet, fetch.Span{Offset: 0, End: piece}), o.request(4, 0)} {
+		b := appendRequest(nil, r)
+		fr := &frames{r: newReader(bytes.NewReader(b))}
+		msg, _ := fr.next(maxRequest)
+		f.Add(msg)
+	}
+	f.Add([]byte{0x0b, 0x0b, 0x0c})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := decodeRequest(b)
+		if err != nil {
+			if !errors.Is(err, ErrMalformed) {
+				t.Errorf("got %v, want ErrMalformed", err)
+			}
+			return
+		}
+		end := int64(0)
+		for _, s := range r.spans {
+			if s.Offset < end || s.Len() <= 0 {
+				t.Errorf("spans %v", r.spans)
+			}
+			end = s.End
+		}
+		if len(r.spans) > maxSpans || (r.kind == askGet) != (len(r.spans) > 0) || len(r.coding) > maxCoding || r.number == 0 {
+			t.Errorf("request %+v", r)
+		}
+		again, err := (&frames{r: newReader(bytes.NewReader(appendRequest(nil, r)))}).next(maxFrame)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := decodeRequest(again); err != nil || !cmp.Equal(got, r, cmpRequest) {
+			t.Errorf("not the same after encoding: %v", err)
+		}
+	})
+}
+
+func FuzzDecodeResponse(f *testing.F) {
+	o := newObject(f, "fuzz", 3*piece)
+	layout := o.proof.Digest().Layout()
+	complete := fetch.Have{Complete: true, Has: fetch.AllPieces(3), Pieces: o.whole.Pieces}
+	for _, b := range [][]byte{
+		appendHave(nil, 1, complete),
+		appendHave(nil, 1, fetch.Have{Has: fetch.NewPieces(3)}),
+		head(2, 3*piece), data(3, []byte("hello"), true), appendAnswer(nil, 4, ansGone, nil), appendAnswer(nil, 5, 77, []byte("x")),
+	} {
+		fr := &frames{r: newReader(bytes.NewReader(b))}
+		msg, _ := fr.next(maxFrame)
+		f.Add(msg)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		a, err := decodeAnswer(b)
+		if err == nil && a.kind == ansHave {
+			var h fetch.Have
+			if h, err = readHave(layout, a); err == nil {
+				if h.Complete != (len(h.Pieces) == 3) || len(h.Has) != 1 || h.Complete && h.Has.Count() != 3 {
+					t.Errorf("have %+v", h)
+				}
+			}
+		}
+		if err != nil {
+			if !errors.Is(err, ErrMalformed) {
+				t.Errorf("got %v, want ErrMalformed", err)
+			}
+			return
+		}
+		if a.number == 0 || a.total < 0 || a.kind == ansData && len(a.octets) == 0 && !a.last {
+			t.Errorf("answer %+v", a)
+		}
+	})
+}
+
+func FuzzReadFrame(f *testing.F) {
+	f.Add(appendFrame(appendFrame(nil, []byte("hello")), make([]byte, 5000)))
+	f.Add([]byte{0x80, 0x80, 0x20})
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		fr := &frames{r: newReader(bytes.NewReader(b))}
+		var again []byte
+		for {
+			msg, err := fr.next(maxRequest)
+			if err == io.EOF {
+				if !bytes.Equal(again, b) {
+					t.Errorf("read %x of %x", again, b)
+				}
+				return
+			}
+			if err != nil {
+				if !errors.Is(err, ErrMalformed) && !errors.Is(err, io.ErrUnexpectedEOF) {
+					t.Errorf("got %v", err)
+				}
+				if cap(fr.buf) > 2*len(b)+2*readAhead {
+					t.Errorf("%d octets of memory for %d", cap(fr.buf), len(b))
+				}
+				return
+			}
+			again = appendFrame(again, msg)
+		}
+	})
+}
