@@ -60,25 +60,32 @@ func credentialName(name string) bool {
 }
 
 // looksRandom reports whether some run of 20 or more letters, digits, "-" and
-// "_" in s has 3.5 bits of entropy an octet or more, unless the run is a hash
-// in hexadecimal (32, 40, 64, 96 or 128 digits), which names content. English
-// words joined by dashes stay below: they mix few classes of characters.
+// "_" in s has 3.5 bits of entropy an octet or more (2.75 if it is hexadecimal,
+// which has no more than 4), unless the run is a hash in hexadecimal (32, 40,
+// 64, 96 or 128 digits), which names content. English words joined by dashes
+// stay below: they mix few classes of characters.
 func looksRandom(s string) bool {
 	runs := strings.FieldsFunc(s, func(r rune) bool {
 		return !(r == '-' || r == '_' || r == '+' || r == '/' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z')
 	})
 	for _, run := range runs {
-		if len(run) >= 20 && !isHashName(run) && classes(run) >= 2 && entropy(run) >= 3.5 {
+		least := 3.5
+		if isHex(run) {
+			least = 2.75
+		}
+		if len(run) >= 20 && !isHashName(run) && classes(run) >= 2 && entropy(run) >= least {
 			return true
 		}
 	}
 	return false
 }
 
+func isHex(s string) bool { return strings.Trim(strings.ToLower(s), "0123456789abcdef") == "" }
+
 func isHashName(s string) bool {
 	switch len(s) {
 	case 32, 40, 64, 96, 128:
-		return strings.Trim(strings.ToLower(s), "0123456789abcdef") == ""
+		return isHex(s)
 	}
 	return false
 }

@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -230,12 +231,21 @@ func (c *crowd) view(now time.Time) View {
 	v.Usual = c.usual.quantile()
 	c.mu.Unlock()
 
-	if v.Origin.Open && v.Now-v.Origin.Since >= time.Second {
+	switch led := v.Now - v.Origin.Since; {
+	case !v.Origin.Open:
+	case led >= time.Second:
 		c.pace.learn(v.Now, origin, total)
+	case led >= paceAlone && !c.helped(v):
+		c.pace.alone(origin.rate)
 	}
 	v.Origin.Rate = c.pace.rate()
 	fl.sawRate(max(c.pace.best, origin.rate))
 	return v
+}
+
+// helped reports whether a peer has sent anything yet.
+func (c *crowd) helped(v View) bool {
+	return slices.ContainsFunc(v.Peers, func(p PeerView) bool { return p.Second > 0 })
 }
 
 // originViewLocked is the origin but for its rates.

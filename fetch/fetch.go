@@ -18,6 +18,10 @@ import (
 type Config struct {
 	Cache  Cache
 	Origin Origin
+	// Fresh says whether a response under way may answer a request that came
+	// after its header fields, as Stored.Fresh does of a stored one; nil means
+	// never: each such request asks the origin.
+	Fresh func(req *Request, m *Meta, now time.Time) bool
 	// Memory of digests; nil remembers nothing.
 	Memory Memory
 	// Shelf is what the cache offers to other nodes; nil offers nothing.

@@ -68,7 +68,7 @@ func (j *journey) board(stored *Stored) (fl *flight, leader bool, err error) {
 	if f.closed {
 		return nil, false, &Failure{InternalFailure, ErrNotDelivered}
 	}
-	if fl = f.flights[key]; fl != nil && plain && fl.join() {
+	if fl = f.flights[key]; fl != nil && plain && fl.current(j.req) && fl.join() {
 		return fl, false, nil
 	}
 	fl = f.newFlight(key, j.req)
@@ -123,7 +123,7 @@ func (j *journey) answerable() bool {
 	j.f.mu.Lock()
 	fl := j.f.flights[flightKey(j.req)]
 	j.f.mu.Unlock()
-	if fl == nil || !plainRequest(j.req) {
+	if fl == nil || !plainRequest(j.req) || !fl.current(j.req) {
 		return false
 	}
 	fl.mu.Lock()
@@ -171,6 +171,18 @@ func unconditional(req *Request) *Request {
 		c.Header.Del(name)
 	}
 	return &c
+}
+
+// current reports whether the flight may answer a request that comes now:
+// until its header fields are in any, from then on only one for which they
+// make it fresh. To join any other would be to use a stale response.
+func (fl *flight) current(req *Request) bool {
+	select {
+	case <-fl.ready:
+		return fl.meta != nil && fl.f.cfg.Fresh != nil && fl.f.cfg.Fresh(req, fl.meta, time.Now())
+	default:
+		return true
+	}
 }
 
 // join adds a rider, unless the flight is over.

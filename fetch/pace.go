@@ -30,6 +30,16 @@ const (
 	paceRising = 1.2
 )
 
+// paceAlone is how long the origin must have delivered for its rate to say
+// anything.
+const paceAlone = 100 * time.Millisecond
+
+// alone takes note of the origin's rate before any peer sent: from then on it
+// may be the peers that keep it down. It is not enough to let it go by.
+func (p *pace) alone(rate float64) {
+	p.best, p.bestTotal = max(p.best, rate), max(p.bestTotal, rate)
+}
+
 // learn takes note of one second up to now, in which the origin delivered all
 // the time, and of what came in all.
 func (p *pace) learn(now time.Duration, origin reading, total float64) {

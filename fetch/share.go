@@ -127,22 +127,42 @@ func (d directiveSet) has(name string) bool { return d[name] }
 
 // directives reads the names of the directives in all lines of a Cache-Control
 // field (RFC 9111 section 5.2); commas within quoted strings do not part them.
+// A string that does not end hides nothing.
 func directives(lines []string) directiveSet {
 	set := directiveSet{}
 	for _, line := range lines {
-		quoted := false
-		parts := strings.FieldsFunc(line, func(r rune) bool {
-			if r == '"' {
-				quoted = !quoted
-			}
-			return r == ',' && !quoted
-		})
+		parts, closed := elements(line)
+		if !closed {
+			parts = strings.Split(line, ",")
+		}
 		for _, p := range parts {
 			name, _, _ := strings.Cut(p, "=")
-			set[strings.ToLower(strings.TrimSpace(name))] = true
+			if name = strings.ToLower(strings.TrimSpace(name)); name != "" {
+				set[name] = true
+			}
 		}
 	}
 	return set
+}
+
+// elements parts a list at the commas outside its quoted strings, and reports
+// whether all of these end.
+func elements(line string) (parts []string, closed bool) {
+	quoted, escaped, from := false, false, 0
+	for i := range len(line) {
+		switch c := line[i]; {
+		case escaped:
+			escaped = false
+		case quoted && c == '\\':
+			escaped = true
+		case c == '"':
+			quoted = !quoted
+		case c == ',' && !quoted:
+			parts = append(parts, line[from:i])
+			from = i + 1
+		}
+	}
+	return append(parts, line[from:]), !quoted
 }
 
 func fieldSet(names ...string) map[string]bool {

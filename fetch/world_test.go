@@ -71,7 +71,7 @@ func play(t *testing.T, set func(w *world), test func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{T: t, web: &fetchtest.Web{}, store: &fetchtest.Store{}, swarm: &fetchtest.Swarm{}, net: &dht.Memory{}, start: time.Now()}
 		w.router = &fetchtest.Recording{Router: w.net.Router(dht.Member{ID: "self"})}
-		w.cfg = fetch.Config{Cache: w.store, Origin: w.web, Memory: w.store, Shelf: w.store, Swarm: w.swarm, Router: w.router}
+		w.cfg = fetch.Config{Cache: w.store, Origin: w.web, Fresh: w.store.Fresh, Memory: w.store, Shelf: w.store, Swarm: w.swarm, Router: w.router}
 		if set != nil {
 			set(w)
 		}
@@ -139,11 +139,14 @@ type delivery struct {
 	first, took, gap time.Duration
 }
 
-// get asks for site and reads the answer to its end. Every single Read is held
-// against truth, if that is not nil.
+// get asks for site, reads the answer to its end, and returns when the node
+// has nothing more to do at once. Every single Read is held against truth, if
+// that is not nil.
 func (w *world) get(truth []byte, fields ...string) delivery {
 	w.Helper()
-	return w.do(w.Context(), fetchtest.Request(site, fields...), truth)
+	d := w.do(w.Context(), fetchtest.Request(site, fields...), truth)
+	synctest.Wait()
+	return d
 }
 
 func (w *world) do(ctx context.Context, req *fetch.Request, truth []byte) delivery {

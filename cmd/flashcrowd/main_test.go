@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -27,7 +29,9 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   filepath.Join("testdata", "script"),
 		Setup: setup,
-		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "ready": ready, "stored": stored, "origin": origin},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "ready": ready, "stored": stored, "origin": origin, "hang": hang, "deaf": deaf,
+		},
 	})
 }
 
@@ -134,4 +138,46 @@ func origin(ts *testscript.TestScript, neg bool, args []string) {
 	case args[0] == "octets" && octets > want:
 		ts.Fatalf("%d octets of %s sent, want at most %d", octets, args[1], want)
 	}
+}
+
+// hang URL asks the proxy of the node on $DATA for what never ends, and returns
+// once the origin has been asked.
+func hang(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: hang URL")
+	}
+	conn := dialProxy(ts)
+	ts.Defer(func() { conn.Close() })
+	_, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", args[0])
+	ts.Check(err)
+	_, err = conn.Read(make([]byte, 1)) // the header fields have come
+	ts.Check(err)
+}
+
+// deaf waits until the proxy that hang has asked takes no more connections.
+func deaf(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: deaf")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for {
+		conn, err := net.Dial("tcp", ts.Value(siteKey{}).(*site).proxy)
+		if err != nil {
+			return
+		}
+		conn.Close()
+		ts.Check(pause(ctx, 20*time.Millisecond))
+	}
+}
+
+func dialProxy(ts *testscript.TestScript) net.Conn {
+	e, err := node.FindEndpoint(ts.Getenv("DATA"))
+	ts.Check(err)
+	at := strings.TrimPrefix(e.Proxy, "http://")
+	ts.Value(siteKey{}).(*site).proxy = at
+	conn, err := net.Dial("tcp", at)
+	ts.Check(err)
+	ts.Check(conn.SetDeadline(time.Now().Add(30 * time.Second)))
+	return conn
 }

@@ -27,9 +27,11 @@ var siteBody = func() []byte {
 //	/bare.bin   no validator, no digest, no ranges
 //	/flaky.bin  as big.bin, but whole answers end in the middle the first time
 //	/broken.bin as flaky.bin, but every time, and it knows no ranges
+//	/endless    the header fields and then nothing
 //	/moved      redirects to big.bin
 type site struct {
 	*httptest.Server
+	proxy string // that one script command has asked, for another one
 
 	mu       sync.Mutex // guards following
 	requests map[string]int64
@@ -56,6 +58,13 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/moved":
 		http.Redirect(w, r, "/big.bin", http.StatusFound)
+		return
+	case "/endless":
+		w.Header().Set("Content-Length", "1000000")
+		w.WriteHeader(http.StatusOK)
+		w.Write([]byte("."))
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
 		return
 	case "/big.bin", "/flaky.bin":
 		sum := sha256.Sum256(siteBody)

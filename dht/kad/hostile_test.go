@@ -22,14 +22,16 @@ import (
 // A holder that names thousands who do not exist neither fills a search
 // without bound nor hides the member that other holders name.
 func TestFloodOfMembers(t *testing.T) {
-	nodes := newNet(t, 6, 4)
-	liar, member, asker := nodes[1], nodes[2], nodes[5]
-	until(t, "way to the liar", func() bool { return asker.DHT().RoutingTable().Find(liar.host.ID()) != "" })
-	liar.host.SetStreamHandler("/flashcrowd/test/kad/1.0.0", flood)
-	for _, n := range nodes { // the streams that are open lead to what the liar was before
-		_ = liar.host.Network().ClosePeer(n.host.ID())
+	nodes := newNet(t, 5, 20)
+	member, asker := nodes[2], nodes[4]
+	liar := newHost(t, "")
+	liar.SetStreamHandler("/flashcrowd/test/kad/1.0.0", flood)
+	for _, n := range nodes {
+		if err := liar.Connect(t.Context(), n.info()); err != nil {
+			t.Fatal(err)
+		}
 	}
-	until(t, "disconnection", func() bool { return asker.host.Network().Connectedness(liar.host.ID()) == network.NotConnected })
+	until(t, "trust in the liar", func() bool { return asker.DHT().RoutingTable().Find(liar.ID()) != "" })
 	k := dhttest.Key(t, 0)
 	all(member.Join(t.Context(), k))
 	found := all(asker.Join(t.Context(), k))
@@ -49,7 +51,7 @@ func TestFloodOfMembers(t *testing.T) {
 	}
 }
 
-// flood answers every request with members that do not exist.
+// flood answers every request, those for members with some that do not exist.
 func flood(s network.Stream) {
 	defer s.Close()
 	in, out := pbio.NewDelimitedReader(s, network.MessageSizeMax), pbio.NewDelimitedWriter(s)
@@ -62,6 +64,8 @@ func flood(s network.Stream) {
 		switch req.GetType() {
 		case pb.Message_ADD_PROVIDER:
 			continue
+		case pb.Message_FIND_NODE:
+			resp.CloserPeers = []*pb.Message_Peer{{Id: []byte(s.Conn().RemotePeer())}}
 		case pb.Message_GET_PROVIDERS:
 			for i := range 3000 {
 				id, err := test.RandPeerID()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/dht"
+	"github.com/libp2p/go-libp2p"
 	kb "github.com/libp2p/go-libp2p-kbucket"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multihash"
@@ -147,5 +148,32 @@ func TestClosest(t *testing.T) {
 	c.answer(ids[3], named(6, 7, 8, 4, 1, 2)) // more than 2k: 1 and 2 are ignored
 	if got := c.sure(); len(got) != 2 || got[0] != ids[3] || got[1] != ids[4] {
 		t.Errorf("sure of %v, want the fourth and the fifth", got)
+	}
+}
+
+func TestBootstrapDefaults(t *testing.T) {
+	h, err := libp2p.New(libp2p.NoListenAddrs, libp2p.NoTransports)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	self := peer.AddrInfo{ID: h.ID()}
+	for _, c := range []struct {
+		network string
+		given   []peer.AddrInfo
+		want    int
+	}{
+		{Public, nil, len(PublicBootstrap())},
+		{Public, []peer.AddrInfo{}, 0},
+		{Public, []peer.AddrInfo{self, {ID: testPeer(1)}}, 1},
+		{"test", nil, 0},
+	} {
+		cfg, err := Config{Host: h, Network: c.network, Bootstrap: c.given}.withDefaults()
+		if len(cfg.Bootstrap) != c.want || err != nil {
+			t.Errorf("network %s, given %v: %d bootstrap peers, %v, want %d", c.network, c.given, len(cfg.Bootstrap), err, c.want)
+		}
+	}
+	if len(PublicBootstrap()) == 0 {
+		t.Error("no default bootstrap peers")
 	}
 }

@@ -156,7 +156,9 @@ func (r *Router) Close() error {
 	r.resetStreams()
 	r.work.Wait()
 	r.metrics.unregister(r.cfg.Metrics)
-	if err := r.dht.Close(); err != nil {
+	err := r.dht.Close()
+	r.host.RemoveStreamHandler(r.cfg.protocol()) // kad-dht leaves it
+	if err != nil {
 		return fmt.Errorf("kad: close: %w", err)
 	}
 	return nil

@@ -87,8 +87,14 @@ func TestSmallNetworks(t *testing.T) {
 				}
 			}
 			for _, node := range nodes {
-				if got := len(all(node.Find(t.Context(), k))); got != n-1 {
-					t.Errorf("found %d members, want %d", got, n-1)
+				found := all(node.Find(t.Context(), k))
+				if len(found) != n-1 {
+					t.Errorf("found %d members, want %d", len(found), n-1)
+				}
+				for _, m := range found {
+					if len(m.Addrs) == 0 {
+						t.Errorf("found %s without an address", m.ID)
+					}
 				}
 			}
 		})
@@ -178,6 +184,9 @@ func TestAfterClose(t *testing.T) {
 	}
 	if err := <-runs; err != nil {
 		t.Errorf("Run ended by Close: %v", err)
+	}
+	if n.Mode() != "client" {
+		t.Error("a closed router still answers")
 	}
 	k := dhttest.Key(t, 0)
 	if got := len(all(n.Join(t.Context(), k))) + len(all(n.Find(t.Context(), k))); got != 0 {

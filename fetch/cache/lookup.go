@@ -36,6 +36,13 @@ func (s *Store) Lookup(req *fetch.Request, now time.Time) (*fetch.Stored, error)
 	return s.stored(req, e, r, now)
 }
 
+// Fresh reports whether the response m may answer req at now without the
+// origin being asked, as Stored.Fresh says of what is stored. It is for
+// responses whose body is still under way.
+func (s *Store) Fresh(req *fetch.Request, m *fetch.Meta, now time.Time) bool {
+	return judge(requestControl(req.Header), m, false, now).fresh
+}
+
 // stored opens e, whose record is r, as an answer to req.
 func (s *Store) stored(req *fetch.Request, e *entry, r *record, now time.Time) (*fetch.Stored, error) {
 	b, _, err := s.open(e, r)

@@ -78,6 +78,9 @@ func TestSweep(t *testing.T) {
 	var log bytes.Buffer
 	s = open(t, dir, Config{Logger: logTo(&log)})
 	defer s.Close()
+	if n := s.Stats().Objects; n != 2 {
+		t.Errorf("%d objects, want 2", n)
+	}
 	hits := 0
 	for i := range 4 {
 		if req, _, _ := object(fmt.Sprint(i), 0); has(t, s, req) {
@@ -220,6 +223,28 @@ func TestLyingSeal(t *testing.T) {
 		t.Errorf("Commit = %v, want ErrDamaged", err)
 	}
 	w.Release()
+}
+
+// TestReplaced: a newer response takes the room of the one that it replaces,
+// and a shared object that is replaced by a shared one was not removed.
+func TestReplaced(t *testing.T) {
+	removed := 0
+	dir := t.TempDir()
+	s := open(t, dir, Config{OnRemove: func(dht.ID) { removed++ }})
+	defer s.Close()
+	for i := range 3 {
+		req, m, body := shared("a", 1000+i)
+		put(t, s, req, m, body)
+	}
+	if s.Stats().Objects != 1 || len(files(t, dir)) != 1 || removed != 0 {
+		t.Errorf("%d objects, %v, %d removed", s.Stats().Objects, files(t, dir), removed)
+	}
+	req, m, body := object("a", 5)
+	put(t, s, req, m, body)
+	if removed != 1 {
+		t.Errorf("%d removed, want 1", removed)
+	}
+	checkAccount(t, s, dir)
 }
 
 func TestVariants(t *testing.T) {

@@ -14,11 +14,14 @@ import (
 type Link struct {
 	// Rate in octets a second; 0 is without limit.
 	Rate float64
-	// Latency is from a question to the first octet of its answer.
+	// Latency from a question to the first octet of its answer.
 	Latency time.Duration
+	// Via is the line behind this one, such as that of the client, which
+	// others may share; nil for none.
+	Via *Link
 
 	mu   sync.Mutex // guards following
-	rate float64    // set by SetRate, negative for none
+	rate float64    // set by SetRate
 	set  bool
 	free time.Time // when the line is free again
 }
@@ -35,36 +38,63 @@ const (
 	// at most.
 	maxChunk  = 32 << 10
 	chunkTime = 20 * time.Millisecond
+	// window is how far a sender may be ahead of its receiver.
+	window = 100 * time.Millisecond
 )
 
-// turn reserves the line for up to n octets. It returns how many, and when
-// they have arrived.
-func (l *Link) turn(n int) (int, time.Time) {
+// chunk returns how many of n octets one turn carries.
+func (l *Link) chunk(n int) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	rate, now := l.Rate, time.Now()
-	if l.set {
-		rate = l.rate
+	if rate := l.rateLocked(); rate > 0 {
+		n = min(n, max(int(rate*chunkTime.Seconds()), 1))
 	}
-	n = min(n, maxChunk)
-	if rate <= 0 {
-		return n, now
-	}
-	n = min(n, max(int(rate*chunkTime.Seconds()), 1))
-	if l.free.Before(now) {
-		l.free = now
-	}
-	l.free = l.free.Add(time.Duration(float64(n) / rate * float64(time.Second)))
-	return n, l.free
+	return min(n, maxChunk)
 }
 
-// carry waits until up to n octets have arrived and returns how many.
-func (l *Link) carry(ctx context.Context, n int) (int, error) {
-	if l == nil {
-		return min(n, maxChunk), ctx.Err()
+func (l *Link) rateLocked() float64 {
+	if l.set {
+		return l.rate
 	}
-	n, at := l.turn(n)
-	return n, wait(ctx, time.Until(at))
+	return l.Rate
+}
+
+// turn reserves the line for n octets that are there from the moment at on. It
+// returns when they have passed.
+func (l *Link) turn(n int, at time.Time) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	rate := l.rateLocked()
+	if rate <= 0 {
+		return at
+	}
+	if l.free.Before(at) {
+		l.free = at
+	}
+	l.free = l.free.Add(time.Duration(float64(n) / rate * float64(time.Second)))
+	return l.free
+}
+
+// carry waits until up to n octets, which follow what left at the moment
+// before, have arrived. It returns how many, and when they left.
+func (l *Link) carry(ctx context.Context, n int, before time.Time) (int, time.Time, error) {
+	if l == nil {
+		return min(n, maxChunk), before, ctx.Err()
+	}
+	now := time.Now()
+	switch oldest := now.Add(-window); {
+	case l.Via == nil:
+		before = now
+	case before.Before(oldest):
+		before = oldest
+	}
+	n = l.chunk(n)
+	left := l.turn(n, before)
+	at := left
+	for via := l.Via; via != nil; via = via.Via {
+		at = via.turn(n, at)
+	}
+	return n, left, wait(ctx, time.Until(at))
 }
 
 // answer waits for the latency of the line.
@@ -99,13 +129,14 @@ type flow struct {
 	link   *Link
 	data   []byte // not sent yet
 	end    error  // what comes after data; nil waits for ever
+	left   time.Time // when the latest octets left
 	sent   func(octets int)
 	ended  func()
 	once   sync.Once
 }
 
 func newFlow(ctx context.Context, link *Link, data []byte, end error, sent func(int), ended func()) *flow {
-	f := &flow{link: link, data: data, end: end, sent: sent, ended: ended}
+	f := &flow{link: link, data: data, end: end, left: time.Now(), sent: sent, ended: ended}
 	f.ctx, f.cancel = context.WithCancelCause(ctx)
 	return f
 }
@@ -118,7 +149,8 @@ func (f *flow) Read(p []byte) (int, error) {
 	if len(f.data) == 0 {
 		<-f.ctx.Done()
 	}
-	n, err := f.link.carry(f.ctx, min(len(p), len(f.data)))
+	n, left, err := f.link.carry(f.ctx, min(len(p), len(f.data)), f.left)
+	f.left = left
 	if err != nil {
 		f.over()
 		return 0, context.Cause(f.ctx)

@@ -120,6 +120,11 @@ func (e *entry) stored(req *fetch.Request, now time.Time) *fetch.Stored {
 	return st
 }
 
+// Fresh implements fetch.Config.Fresh.
+func (s *Store) Fresh(req *fetch.Request, m *fetch.Meta, now time.Time) bool {
+	return (&entry{meta: m}).stored(req, now).Fresh
+}
+
 func lifetime(h http.Header) time.Duration {
 	for _, d := range members(h, "Cache-Control") {
 		if v, ok := strings.CutPrefix(strings.ToLower(d), "max-age="); ok {

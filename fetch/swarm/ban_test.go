@@ -199,6 +199,9 @@ func TestBansAreBounded(t *testing.T) {
 	}
 	check(b)
 	b.close()
+	if n := records(t, db); n != 3 {
+		t.Errorf("%d records on disk", n)
+	}
 	other, err := json.Marshal(verify.Lie{Peer: ids[0].String()})
 	if err != nil {
 		t.Fatal(err)
@@ -218,6 +221,21 @@ func TestBansAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(b)
+}
+
+// records counts what db holds.
+func records(t *testing.T, db *pebble.DB) int {
+	t.Helper()
+	it, err := db.NewIter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer it.Close()
+	n := 0
+	for it.First(); it.Valid(); it.Next() {
+		n++
+	}
+	return n
 }
 
 // TestBanDuringDial: a ban that comes while the peer is being dialled holds.

@@ -93,7 +93,7 @@ func TestEvilGet(t *testing.T) {
 		}, io.ErrUnexpectedEOF, false, Slow},
 		{"garbage", func(st network.Stream, n uint64) { send(st, appendFrame(nil, repeat("\xff", 100))) }, ErrMalformed, false, Slow},
 		{"frames of unknown kinds for ever", func(st network.Stream, n uint64) {
-			for send(st, appendAnswer(nil, n, 99, nil)) {
+			for send(st, appendAnswer(nil, n, 12, nil)) {
 			}
 		}, ErrMalformed, false, Slow},
 

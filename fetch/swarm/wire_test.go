@@ -12,6 +12,7 @@ import (
 
 	"github.com/flashcrowd/flashcrowd/fetch"
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 var cmpRequest = cmp.AllowUnexported(request{})
@@ -89,6 +90,24 @@ func TestFramesInParts(t *testing.T) {
 		if _, err := f.next(maxFrame); err != io.EOF {
 			t.Errorf("got %v at the end", err)
 		}
+	}
+}
+
+// TestBadLengths: what is refused by its length alone, before anything else of
+// the frame is read.
+func TestBadLengths(t *testing.T) {
+	for _, b := range [][]byte{
+		{0}, {0x81, 0}, {0x80, 0}, {0x81, 0x80, 0}, {0x80, 0x80, 0x80, 1}, {0xff, 0xff, 0xff}, {0xff, 0xff, 0x7f},
+		protowire.AppendVarint(nil, maxRequest+1), protowire.AppendVarint(nil, 1<<63), protowire.AppendVarint(nil, math.MaxUint64),
+	} {
+		f := &frames{r: newReader(bytes.NewReader(append(b, make([]byte, 1<<20)...)))}
+		if _, err := f.next(maxRequest); !errors.Is(err, ErrMalformed) || f.size != 0 {
+			t.Errorf("length %x: %v after %d octets", b, err, f.size)
+		}
+	}
+	f := &frames{r: newReader(bytes.NewReader(appendFrame(nil, make([]byte, maxRequest))))}
+	if _, err := f.next(maxRequest); err != nil {
+		t.Errorf("the longest frame: %v", err)
 	}
 }
 
@@ -175,7 +194,8 @@ func FuzzDecodeResponse(f *testing.F) {
 	for _, b := range [][]byte{
 		appendHave(nil, 1, complete),
 		appendHave(nil, 1, fetch.Have{Has: fetch.NewPieces(3)}),
-		head(2, 3*piece), data(3, []byte("hello"), true), appendAnswer(nil, 4, ansGone, nil), appendAnswer(nil, 5, 77, []byte("x")),
+		head(2, 3*piece), data(3, []byte("hello"), true), appendAnswer(nil, 4, ansGone, nil), appendAnswer(nil, 5, 13, []byte("x")),
+		head(6, -1),
 	} {
 		fr := &frames{r: newReader(bytes.NewReader(b))}
 		msg, _ := fr.next(maxFrame)
@@ -205,6 +225,7 @@ func FuzzDecodeResponse(f *testing.F) {
 
 func FuzzReadFrame(f *testing.F) {
 	f.Add(appendFrame(appendFrame(nil, []byte("hello")), make([]byte, 5000)))
+	f.Add([]byte{0x81, 0x00, 0x55})
 	f.Add([]byte{0x80, 0x80, 0x20})
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -53,9 +53,6 @@ func (ts *tunnels) done(t *tunnel) {
 func (ts *tunnels) close() {
 	ts.mu.Lock()
 	ts.cancel()
-	for t := range ts.all {
-		t.cut()
-	}
 	ts.mu.Unlock()
 	ts.wg.Wait()
 }
