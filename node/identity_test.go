@@ -50,7 +50,8 @@ func TestDamagedIdentityIsKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	damages := [][]byte{{}, good[:len(good)-1], append(bytes.Clone(good), 0), make([]byte, len(good)), foreignKey(t)}
+	// 0x18 0x01 is a field that protobuf would skip.
+	damages := [][]byte{{}, good[:len(good)-1], append(bytes.Clone(good), 0), append(bytes.Clone(good), 0x18, 1), make([]byte, len(good)), foreignKey(t)}
 	for i := range len(good) * 8 {
 		flipped := bytes.Clone(good)
 		flipped[i/8] ^= 1 << (i % 8)

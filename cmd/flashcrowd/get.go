@@ -73,6 +73,9 @@ func (c *getCmd) Run(s *session) error {
 		g, err := c.download(s, &r, j)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", j.file, err))
+			if s.ctx.Err() != nil {
+				break
+			}
 			continue
 		}
 		errs = append(errs, c.print(s, g))

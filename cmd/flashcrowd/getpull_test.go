@@ -242,6 +242,35 @@ func TestPullNeverMixesVersions(t *testing.T) {
 	}
 }
 
+// TestPullNeverMixesPlaces: the same tag at another place is not the same file.
+func TestPullNeverMixesPlaces(t *testing.T) {
+	const u = "http://a.example/x"
+	two := bytes.Repeat([]byte("two"), len(siteBody)/3)
+	visit := 0
+	p := fakeNode(t, func(w http.ResponseWriter, r *http.Request, target string) {
+		switch {
+		case target == u:
+			visit++
+			w.Header().Set("Location", fmt.Sprintf("http://mirror%d.example/x?signed=%d", min(visit, 2), visit))
+			w.WriteHeader(http.StatusFound)
+		case visit == 1:
+			serveCut(w, r, `"one"`, siteBody, 1<<20)
+		default:
+			serveCut(w, r, `"one"`, two, 1<<30)
+		}
+	})
+	dst := tempPart(t, u)
+	for range 2 {
+		if _, err := pull(p, parsed(t, u), dst); !errors.Is(err, errAgain) {
+			t.Fatalf("error %v, want errAgain", err)
+		}
+	}
+	if _, err := pull(p, parsed(t, u), dst); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, dst, two)
+}
+
 func TestPullFollowsRedirects(t *testing.T) {
 	for name, tc := range map[string]struct{ from, location, to string }{
 		"relative":      {"https://a.example/x/y", "../z?q", "https://a.example/z?q"},

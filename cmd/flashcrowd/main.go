@@ -45,6 +45,7 @@ type session struct {
 }
 
 func main() {
+	quietLibraries()
 	ctx, stop := untilSignal(os.Stderr)
 	code := run(&session{ctx, os.Stdout, os.Stderr}, os.Args[1:])
 	stop()

@@ -93,4 +93,3 @@ func (c *testnetUpCmd) script(s *session, net *testnet.Net, site *testnet.Site) 
 	}
 	return err
 }
-

@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ipfs/go-cid"
 	ds "github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/namespace"
 	"github.com/libp2p/go-libp2p-kad-dht/provider"
 	"github.com/libp2p/go-libp2p-kad-dht/provider/keystore"
 	"github.com/multiformats/go-multihash"
-
-	"github.com/ipfs/go-cid"
 )
 
 // firstPeerPoll is how often announce looks for a first peer to announce to.

@@ -66,6 +66,20 @@ func TestEvictOldest(t *testing.T) {
 	}
 }
 
+// TestMaxObjects: the number of objects is bounded, too.
+func TestMaxObjects(t *testing.T) {
+	var es entries
+	es.init(1 << 40)
+	first := &entry{size: 1}
+	es.add(first)
+	for i := range maxObjects {
+		es.add(&entry{id: dht.ID{1, byte(i), byte(i >> 8), byte(i >> 16)}, size: 1})
+	}
+	if dropped, ok := es.makeRoom(0); !ok || len(dropped) != 1 || dropped[0] != first || es.bytes != maxObjects {
+		t.Errorf("dropped %d, %d octets left", len(dropped), es.bytes)
+	}
+}
+
 // TestLimitLowered: a store that is opened with a lower limit obeys it.
 func TestLimitLowered(t *testing.T) {
 	dir := t.TempDir()

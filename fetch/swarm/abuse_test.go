@@ -355,7 +355,8 @@ func TestOnlyEd25519(t *testing.T) {
 	asker.Peerstore().AddAddrs(far.host.ID(), far.host.Addrs(), peerstore.PermanentAddrTTL)
 	st, err := asker.NewStream(t.Context(), far.host.ID(), Protocol)
 	if err == nil {
-		write(t, st, appendRequest(nil, o.request(1, askHave)))
+		_, _ = st.Write(appendRequest(nil, o.request(1, askHave)))
+		_ = st.CloseWrite()
 		_, err = io.ReadAll(st)
 	}
 	if !errors.Is(err, network.ErrReset) {

@@ -76,6 +76,7 @@ func (a *answer) fit(h http.Header) {
 	}
 	switch {
 	case a.status == http.StatusOK:
+		h.Set("Content-Length", strconv.FormatInt(a.representation, 10))
 		return
 	case a.status >= 400:
 		for _, name := range []string{"Repr-Digest", "Digest", "Content-Encoding", "Content-Location"} {

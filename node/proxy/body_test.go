@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/flashcrowd/flashcrowd/fetch"
 )
 
@@ -92,6 +94,7 @@ func TestBodyThatFailsAtOnceIsNamed(t *testing.T) {
 	for name, body := range map[string]io.ReadCloser{
 		"stream":   io.NopCloser(failing{memory{bytes.NewReader(nil)}, 0, why}),
 		"seekable": failing{memory{bytes.NewReader(make([]byte, 1000))}, 0, why},
+		"ends":     failing{memory{bytes.NewReader(make([]byte, 1000))}, 0, io.EOF},
 	} {
 		t.Run(name, func(t *testing.T) {
 			do := stored(http.Header{"Etag": {`"e"`}, "Content-Type": {"x/y"}}, func() io.ReadCloser { return body })
@@ -199,15 +202,25 @@ func TestBodiesFlowAtOnce(t *testing.T) {
 
 // An origin that answers without reading leaves a body that nobody wants.
 func TestEarlyResponseToALongBody(t *testing.T) {
-	o := origin(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(413) })
-	c := dial(t, start(t, Config{Fetcher: newTwin(t)}))
-	c.send("POST " + o.URL + "/ HTTP/1.1\r\nHost: h\r\nContent-Length: 100000000\r\n\r\nbegin")
-	resp, _, err := c.response("POST")
-	if err != nil || resp.StatusCode != 413 || !resp.Close {
-		t.Fatalf("status %d, close %v, %v", resp.StatusCode, resp.Close, err)
-	}
-	if _, err := c.r.ReadByte(); err != io.EOF {
-		t.Errorf("%v, want the connection closed", err)
+	o := origin(t, func(w http.ResponseWriter, r *http.Request) {
+		http.NewResponseController(w).EnableFullDuplex() // else it reads first
+		w.WriteHeader(413)
+		http.NewResponseController(w).Flush()
+	})
+	p := New(Config{Fetcher: newTwin(t)})
+	defer p.Close()
+	p.wait.linger = 50 * time.Millisecond
+	addr := listen(t, p, p.Handler())
+	for _, length := range []string{"100000000", "100"} {
+		c := dial(t, addr)
+		c.send("POST " + o.URL + "/ HTTP/1.1\r\nHost: h\r\nContent-Length: " + length + "\r\n\r\nbegin")
+		resp, _, err := c.response("POST")
+		if err != nil || resp.StatusCode != 413 || !resp.Close {
+			t.Fatalf("status %d, close %v, %v", resp.StatusCode, resp.Close, err)
+		}
+		if _, err := c.r.ReadByte(); err != io.EOF {
+			t.Errorf("%s octets announced: %v, want the connection closed", length, err)
+		}
 	}
 }
 
@@ -216,7 +229,7 @@ func TestBodyOfTheRequestFails(t *testing.T) {
 	o := origin(t, echo)
 	p := New(Config{Fetcher: newTwin(t)})
 	defer p.Close()
-	p.upload = 50 * time.Millisecond
+	p.wait.idle = 50 * time.Millisecond
 	addr := listen(t, p, p.Handler())
 	for name, tc := range map[string]struct {
 		raw    string
@@ -324,7 +337,8 @@ func TestClientsThatHangUp(t *testing.T) {
 	})})
 	// One request that nobody answers.
 	stuck := make(chan struct{})
-	hung := start(t, Config{Fetcher: fetchFunc(func(ctx context.Context, _ *fetch.Request) (*fetch.Response, error) {
+	reg := prometheus.NewRegistry()
+	hung := start(t, Config{Metrics: reg, Fetcher: fetchFunc(func(ctx context.Context, _ *fetch.Request) (*fetch.Response, error) {
 		<-ctx.Done()
 		close(stuck)
 		return nil, ctx.Err()
@@ -343,11 +357,12 @@ func TestClientsThatHangUp(t *testing.T) {
 	c.send("GET http://h.example/ HTTP/1.1\r\nHost: h\r\n\r\n")
 	c.Close()
 	<-stuck
-	(&Proxy{}).eventually(t, func() bool {
+	eventually(t, func() bool { return counts(t, reg, "flashcrowd_requests_total")["aborted"] == 1 })
+	eventually(t, func() bool {
 		tw.transport.CloseIdleConnections()
 		return runtime.NumGoroutine() <= before
 	})
-	(&Proxy{}).eventually(t, func() bool {
+	eventually(t, func() bool {
 		tw.mu.Lock()
 		defer tw.mu.Unlock()
 		return len(tw.sent) == int(answered.Load()) // Done, once for each

@@ -31,7 +31,7 @@ type problem struct {
 // an error becomes a status towards clients (design.md section 13).
 var problems = map[fetch.Cause]problem{
 	fetch.BadRequest:      {400, fetch.BadRequest, "Check the URL: http or https, with a host, without user name and password."},
-	fetch.Denied:          {403, fetch.Denied, "This node is set up not to do this. See --connect-ports, --deny and --allow."},
+	fetch.Denied:          {403, fetch.Denied, "This node is set up not to do this. See --connect-ports and --allow."},
 	fetch.DeniedAddress:   {403, fetch.DeniedAddress, "The address is private or reserved. For a gateway download from it, pin the name with --resolve."},
 	fetch.DNS:             {502, fetch.DNS, "The name could not be looked up. Check its spelling and this machine's DNS."},
 	fetch.Refused:         {502, fetch.Refused, "The web server took no connection. It may be down; try again later."},

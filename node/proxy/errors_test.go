@@ -234,7 +234,7 @@ func TestCountsAndLogs(t *testing.T) {
 	c := connect(t, addr, to)
 	(<-conns).Close()
 	c.Close()
-	p.eventually(t, func() bool { return strings.Count(log.String(), "msg=request") == 7 })
+	eventually(t, func() bool { return strings.Count(log.String(), "msg=request") == 7 })
 
 	want := map[string]float64{"miss": 1, "hit": 1, "stale": 1, "failed": 1, "refused": 1, "local": 1, "tunnel": 1}
 	if diff := cmp.Diff(want, counts(t, reg, "flashcrowd_requests_total")); diff != "" {

@@ -196,6 +196,7 @@ func TestMirrorStandsForItsOrigin(t *testing.T) {
 		{o.URL + "/debianized/x", o.URL + "/debianized/x"},
 		{"/ubuntu/x", o.URL + "/ubuntu/x"},
 		{"https://other.example/debian/x", "https://other.example/debian/x"},
+		{"http://other.example:" + u.Port() + "/debian/x", "http://other.example:" + u.Port() + "/debian/x"},
 		{strings.Replace(o.URL, "http:", "https:", 1) + "/debian/x", strings.Replace(o.URL, "http:", "https:", 1) + "/debian/x"},
 	} {
 		location = tc.from

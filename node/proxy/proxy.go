@@ -60,7 +60,7 @@ type Proxy struct {
 	stats    *stats
 	tunnels  *tunnels
 	stranger atomic.Bool // a client that is not allowed was logged
-	upload   time.Duration
+	wait     waits
 }
 
 // New returns a Proxy. Whoever calls New calls Close.
@@ -81,7 +81,7 @@ func New(cfg Config) *Proxy {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Proxy{
-		cfg: cfg, log: cfg.Logger, stats: newStats(cfg.Metrics), upload: uploadIdle,
+		cfg: cfg, log: cfg.Logger, stats: newStats(cfg.Metrics), wait: waits{uploadIdle, lingering},
 		tunnels: newTunnels(cfg.MaxTunnels),
 	}
 }

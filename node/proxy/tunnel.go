@@ -53,6 +53,9 @@ func (ts *tunnels) done(t *tunnel) {
 func (ts *tunnels) close() {
 	ts.mu.Lock()
 	ts.cancel()
+	for t := range ts.all {
+		t.cut()
+	}
 	ts.mu.Unlock()
 	ts.wg.Wait()
 }

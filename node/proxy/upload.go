@@ -18,6 +18,9 @@ const (
 	lingering = 5 * time.Second
 )
 
+// waits are the two above, which tests make shorter.
+type waits struct{ idle, linger time.Duration }
+
 var errBodyLeft = errors.New("proxy: request is over")
 
 // upload is the body of a request as the origin's side reads it, which it may
@@ -25,7 +28,7 @@ var errBodyLeft = errors.New("proxy: request is over")
 type upload struct {
 	r    *http.Request
 	rc   *http.ResponseController
-	idle time.Duration
+	wait waits
 	// trailer has the fields that the client announced, with their values
 	// once the body has ended; nil when there are none.
 	trailer http.Header
@@ -42,9 +45,9 @@ type upload struct {
 // then on, so whoever calls it calls leave before the handler returns, and
 // must not keep the connection unless the body has ended by the time that the
 // header of the response goes out.
-func newUpload(r *http.Request, rc *http.ResponseController, idle time.Duration) *upload {
+func newUpload(r *http.Request, rc *http.ResponseController, wait waits) *upload {
 	rc.EnableFullDuplex()
-	u := &upload{r: r, rc: rc, idle: idle}
+	u := &upload{r: r, rc: rc, wait: wait}
 	if len(r.Trailer) > 0 {
 		u.trailer = make(http.Header, len(r.Trailer))
 		for name := range r.Trailer {
@@ -61,7 +64,7 @@ func (u *upload) Read(p []byte) (int, error) {
 	if u.err != nil {
 		return 0, u.err
 	}
-	u.rc.SetReadDeadline(time.Now().Add(u.idle))
+	u.rc.SetReadDeadline(time.Now().Add(u.wait.idle))
 	if u.left.Load() {
 		return 0, errBodyLeft
 	}
@@ -111,6 +114,6 @@ func (u *upload) leave() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if !u.ended.Load() {
-		u.rc.SetReadDeadline(time.Now().Add(lingering))
+		u.rc.SetReadDeadline(time.Now().Add(u.wait.linger))
 	}
 }
