@@ -39,7 +39,7 @@ func TestZeroConfigIsTheDefaults(t *testing.T) {
 	if got.Network != "public" {
 		t.Errorf("network %q, want public", got.Network)
 	}
-	got.Network = ""
+	got.Network = "own" // repocheck: no test configures the public network
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
