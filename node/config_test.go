@@ -27,7 +27,7 @@ func TestZeroConfigIsTheDefaults(t *testing.T) {
 		t.Errorf("zero config: %v", err)
 	}
 	want := Config{
-		Proxy: "127.0.0.1:3128", Admin: "127.0.0.1:3129", CacheSize: 10 << 30, Network: "public",
+		Proxy: "127.0.0.1:3128", Admin: "127.0.0.1:3129", CacheSize: 10 << 30, Network: "own",
 		Listen: []string{
 			"/ip4/0.0.0.0/tcp/3130", "/ip4/0.0.0.0/udp/3130/quic-v1",
 			"/ip6/::/tcp/3130", "/ip6/::/udp/3130/quic-v1",
