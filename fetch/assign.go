@@ -27,7 +27,7 @@ func assign(v View, leads bool) []Order {
 	var out []Order
 	for turn := range ordersPerPeer {
 		for _, p := range peers {
-			if len(p.Orders) > turn || outstanding >= v.Slots {
+			if len(p.Orders) > turn || turn >= v.pipe(p) || outstanding >= v.Slots {
 				continue
 			}
 			o, ok := v.highestRun(p, first, func(i int) bool { return asked[i] == 0 })
@@ -45,6 +45,15 @@ func assign(v View, leads bool) []Order {
 		}
 	}
 	return out
+}
+
+// pipe is how many orders p may have. One that needs long for a single piece
+// gets one: two at once would only come later.
+func (v View) pipe(p PeerView) int {
+	if p.Rate > 0 && p.Rate*longPiece.Seconds() < float64(v.Layout.PieceSize) {
+		return 1
+	}
+	return ordersPerPeer
 }
 
 // firstWanted returns the first piece that peers are asked for. The piece that

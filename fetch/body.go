@@ -22,8 +22,9 @@ type body struct {
 	// held are the pieces behind front that fit; all from tail on are held.
 	held Pieces
 	tail int
-	// arrivals of the held pieces.
+	// arrivals of the held pieces; loose are those before tail.
 	arrivals map[int]arrival
+	loose    map[int]bool
 	// returns: ranges of the origin can be asked for.
 	returns bool
 	// originRate is octets a second of the origin at its best.
@@ -37,7 +38,7 @@ type arrival struct {
 }
 
 func newBody(m *Meta, proof verify.Proof) body {
-	b := body{length: m.Length, arrivals: map[int]arrival{}}
+	b := body{length: m.Length, arrivals: map[int]arrival{}, loose: map[int]bool{}}
 	if m.Length >= 0 {
 		b.layout = verify.LayoutOf(m.Length)
 		b.returns = m.Status == http.StatusOK && acceptsRanges(m) && (m.StrongETag() != "" || proof.Valid())
@@ -61,24 +62,39 @@ func acceptsRanges(m *Meta) bool {
 // hold notes that piece i is on disk and fits.
 func (b *body) hold(i int, a arrival) {
 	b.held.Add(i)
-	b.arrivals[i] = a
+	b.arrivals[i], b.loose[i] = a, true
 	for b.tail > 0 && b.held.Has(b.tail-1) {
 		b.tail--
+		delete(b.loose, b.tail)
 	}
 }
 
 // dropLoose forgets the pieces that no proven tail holds yet.
 func (b *body) dropLoose() {
-	for i := range b.tail {
+	for i := range b.loose {
 		b.held.Remove(i)
 		delete(b.arrivals, i)
 	}
+	clear(b.loose)
 }
 
 // dropTail forgets all that peers delivered.
 func (b *body) dropTail() {
 	b.tail = b.layout.Pieces()
-	b.dropLoose()
+	b.held = NewPieces(b.tail)
+	clear(b.arrivals)
+	clear(b.loose)
+}
+
+// open returns when the first of what is held and not proven came; now if all
+// is.
+func (b *body) open(now time.Time) time.Time {
+	for i := range b.loose {
+		if from := b.arrivals[i].from; from.Before(now) {
+			now = from
+		}
+	}
+	return now
 }
 
 // next returns the border that the front stands at, or the next one, and

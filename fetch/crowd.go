@@ -3,7 +3,6 @@ package fetch
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 // Locks are taken in the order disk, fl.mu, mu.
 type crowd struct {
 	fl     *flight
+	begun  time.Time       // when the header fields were in
 	ctx    context.Context // of the whole transfer
 	wg     sync.WaitGroup
 	woken  chan struct{} // of length 1: something has happened
@@ -51,11 +51,13 @@ type crowd struct {
 	live        int // members that answered
 	gathering   bool
 	usual       usual
+	soloTime    time.Duration // of the origin before the first octet of a peer; 0 while there is none
+	soloOctets  int64
 }
 
 func newCrowd(fl *flight) *crowd {
 	c := &crowd{
-		fl: fl, ctx: fl.ctx, woken: make(chan struct{}, 1),
+		fl: fl, begun: time.Now(), ctx: fl.ctx, woken: make(chan struct{}, 1),
 		origin: fl.f.cfg.Origin.Source(fl.req, fl.meta),
 		met:    make(map[string]bool), camps: make(map[[32]byte]*camp), gathering: fl.swarmed,
 	}
@@ -201,16 +203,14 @@ func (c *crowd) hopeless(v View, now time.Time) bool {
 // view is the situation as the planner sees it.
 func (c *crowd) view(now time.Time) View {
 	fl := c.fl
-	origin, proven := c.originMeter.read(now), c.provenMeter.readLatest(now)
-	v := View{Now: now.Sub(fl.start), PeerSecond: proven.second, PeerSince: -1, Hungry: -1}
-	if !proven.first.IsZero() {
-		v.PeerSince = proven.first.Sub(fl.start)
-	}
+	origin := c.originMeter.read(now)
+	v := View{Now: now.Sub(fl.start), PeerSince: -1, Hungry: -1}
 
 	fl.mu.Lock()
 	b := &fl.body
 	v.Layout, v.Front, v.Tail = b.layout, b.front, b.tail
 	v.Have = append(Pieces(nil), b.held...)
+	open := b.open(now)
 	if !fl.hungry.IsZero() {
 		v.Hungry = fl.hungry.Sub(fl.start)
 	}
@@ -224,28 +224,37 @@ func (c *crowd) view(now time.Time) View {
 	for _, s := range c.sources {
 		p := s.view(fl.start, now)
 		total += float64(p.Second)
+		open = s.open(v.Tail, open)
 		if s.camp == c.active && !s.left {
 			v.Peers = append(v.Peers, p)
 		}
 	}
 	v.Usual = c.usual.quantile()
+	c.pace.alone(c.soloOctets, c.soloTime)
 	c.mu.Unlock()
 
-	switch led := v.Now - v.Origin.Since; {
-	case !v.Origin.Open:
-	case led >= time.Second:
+	proven := c.provenMeter.readBefore(open, now)
+	v.PeerSecond = proven.second
+	if !proven.first.IsZero() {
+		v.PeerSince = proven.first.Sub(fl.start)
+	}
+	if v.Origin.Open && v.Now-v.Origin.Since >= time.Second {
 		c.pace.learn(v.Now, origin, total)
-	case led >= paceAlone && !c.helped(v):
-		c.pace.alone(origin.rate)
 	}
 	v.Origin.Rate = c.pace.rate()
 	fl.sawRate(max(c.pace.best, origin.rate))
 	return v
 }
 
-// helped reports whether a peer has sent anything yet.
-func (c *crowd) helped(v View) bool {
-	return slices.ContainsFunc(v.Peers, func(p PeerView) bool { return p.Second > 0 })
+// helped notes how the origin did, up to the last second, when the first octet
+// of a peer came.
+func (c *crowd) helped(now time.Time) {
+	octets := c.originMeter.read(now).second
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.soloTime == 0 {
+		c.soloOctets, c.soloTime = octets, max(min(now.Sub(c.begun), time.Second), 1)
+	}
 }
 
 // originViewLocked is the origin but for its rates.

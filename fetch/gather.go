@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/dht"
@@ -19,24 +20,26 @@ const (
 	haveTimeout = 10 * time.Second
 )
 
-// askAgain is when, after the first time, the members of a crowd are asked for
-// while too few are known (design.md section 6).
+// askAgain is when, after the beginning, the members of a crowd are asked for
+// again while too few are known (design.md section 6).
 var askAgain = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}
 
 // gather makes this node a member of the object's crowd and meets the others.
-// The download never waits for it.
+// The download never waits for it, and no question for one that came before.
 func (c *crowd) gather(ctx context.Context) {
 	defer c.gathered()
-	router, key := c.fl.f.cfg.Router, c.fl.rendezvous()
-	c.meetAll(ctx, router.Join(ctx, key))
-	for _, wait := range askAgain {
+	var rounds sync.WaitGroup
+	defer rounds.Wait()
+	router, key, begin := c.fl.f.cfg.Router, c.fl.rendezvous(), time.Now()
+	rounds.Go(func() { c.meetAll(ctx, router.Join(ctx, key)) })
+	for _, at := range askAgain {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(wait):
+		case <-time.After(time.Until(begin.Add(at))):
 		}
 		if c.liveMembers() < enoughMembers {
-			c.meetAll(ctx, router.Find(ctx, key))
+			rounds.Go(func() { c.meetAll(ctx, router.Find(ctx, key)) })
 		}
 	}
 }

@@ -125,6 +125,9 @@ func (c *crowd) advance(p []byte) (over bool, err error) {
 	c.disk.Lock()
 	defer c.disk.Unlock()
 	fl := c.fl
+	if c.over() {
+		return true, nil // what comes now must not touch a body that was sealed
+	}
 	front := c.front()
 	if fl.body.length >= 0 && front+int64(len(p)) > fl.body.length {
 		return true, &Failure{Protocol, errors.New("body longer than its length")}
@@ -148,7 +151,10 @@ func (c *crowd) advance(p []byte) (over bool, err error) {
 	fl.body.end = fl.body.front
 	fl.hungry = time.Time{}
 	fl.cond.Broadcast()
-	return c.joinLocked(), nil
+	if !c.joinLocked() && fl.body.front == fl.body.length {
+		c.landOriginLocked()
+	}
+	return fl.landed, nil
 }
 
 // front returns where the origin's octets end.
@@ -223,6 +229,7 @@ func (c *crowd) landLocked(whole *verify.Whole) {
 	}
 	fl.landed = true
 	fl.cond.Broadcast()
+	c.wake()
 }
 
 // landOrigin lands a flight whose body came to its end from the origin alone.
@@ -231,9 +238,14 @@ func (c *crowd) landLocked(whole *verify.Whole) {
 func (c *crowd) landOrigin() {
 	c.disk.Lock()
 	defer c.disk.Unlock()
+	c.fl.mu.Lock()
+	defer c.fl.mu.Unlock()
+	c.landOriginLocked()
+}
+
+// landOriginLocked is landOrigin with disk and fl.mu held.
+func (c *crowd) landOriginLocked() {
 	fl := c.fl
-	fl.mu.Lock()
-	defer fl.mu.Unlock()
 	if fl.landed {
 		return
 	}

@@ -5,12 +5,21 @@ import (
 	"time"
 )
 
-// A meter counts in slots and keeps meterSlots of them: three seconds, of
-// which a reading shows one. Law 2 compares rates over a second.
+// A meter counts in slots and keeps meterSlots of them: five seconds, of which
+// a reading shows one. Law 2 compares rates over a second.
 const (
 	meterSlot   = 50 * time.Millisecond
 	meterSecond = int64(time.Second / meterSlot)
-	meterSlots  = 3 * meterSecond
+	meterSlots  = 5 * meterSecond
+)
+
+// What is counted in lumps may be late by lumpSlack times the usual time
+// between two, and by between minLag and maxLag, before it counts as missing:
+// the pieces of a slow peer are seconds apart.
+const (
+	lumpSlack = 1.5
+	minLag    = time.Second
+	maxLag    = 3 * time.Second
 )
 
 // meter counts octets over the last seconds. The zero value is ready.
@@ -20,6 +29,7 @@ type meter struct {
 	last  int64 // number of the newest slot since the zero time
 	first time.Time
 	at    time.Time
+	apart time.Duration // time between lumps: the longest, fading
 }
 
 // reading is what a meter shows at one moment.
@@ -50,6 +60,9 @@ func (m *meter) addOver(n int64, from, to time.Time) {
 		m.first = from
 	}
 	if to.After(m.at) {
+		if !m.at.IsZero() {
+			m.apart = max(to.Sub(m.at), m.apart*7/8)
+		}
 		m.at = to
 	}
 }
@@ -80,22 +93,27 @@ func (m *meter) read(now time.Time) reading {
 	return m.readLocked(now)
 }
 
-// readLatest shows the second that ended when the latest octets came, but no
-// more than meterLag ago. It is for what is counted in lumps: between two of
-// them it holds still.
+// readLatest shows the second that ended when the latest octets came.
 func (m *meter) readLatest(now time.Time) reading {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.advance(now)
-	if ago := now.Add(-meterLag); m.at.Before(ago) {
-		return m.readLocked(ago)
-	}
 	return m.readLocked(m.at)
 }
 
-// meterLag is how long the next lump may take before a meter falls: a piece of
-// a peer that is worth having.
-const meterLag = time.Second
+// readBefore shows the latest second of which all is counted that ever will
+// be: what came from open on is still to be. It is for what is counted late
+// and in lumps. What should be counted by now and is not, is missing.
+func (m *meter) readBefore(open, now time.Time) reading {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.advance(now)
+	lag := min(max(time.Duration(lumpSlack*float64(m.apart)), minLag), maxLag)
+	if ago := now.Add(-lag); open.Before(ago) {
+		open = ago
+	}
+	return m.readLocked(open)
+}
 
 func (m *meter) readLocked(end time.Time) reading {
 	s := slotOf(end)

@@ -55,27 +55,53 @@ func TestMeter(t *testing.T) {
 func TestMeterOfLumps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m meter
+		var from time.Time
 		for i := range 40 { // a quarter of a second each
-			from := time.Now()
-			pause(250 * time.Millisecond)
-			m.addOver(25_000, from, time.Now())
+			from = time.Now()
 			for range 5 {
-				if r := m.readLatest(time.Now()); i >= 4 && !near(float64(r.second), 100_000, .02) {
+				if r := m.readBefore(from, time.Now()); i >= 4 && !near(float64(r.second), 100_000, .02) {
 					t.Fatalf("lump %d: %+v", i, r)
 				}
+				pause(50 * time.Millisecond)
 			}
+			m.addOver(25_000, from, time.Now())
 		}
+		from = time.Now()
 		pause(900 * time.Millisecond)
-		if r := m.readLatest(time.Now()); !near(float64(r.second), 100_000, .02) {
+		if r := m.readBefore(from, time.Now()); !near(float64(r.second), 100_000, .02) {
 			t.Errorf("a late lump: %+v", r)
 		}
+		if r := m.readBefore(time.Now(), time.Now()); !near(float64(r.second), 10_000, .02) {
+			t.Errorf("no lump to come: %+v", r)
+		}
 		pause(600 * time.Millisecond)
-		if r := m.readLatest(time.Now()); !near(float64(r.second), 50_000, .1) {
+		if r := m.readBefore(from, time.Now()); !near(float64(r.second), 50_000, .1) {
 			t.Errorf("half a second too late: %+v", r)
 		}
+		if r := m.readLatest(time.Now()); !near(float64(r.second), 100_000, .02) {
+			t.Errorf("at its latest: %+v", r)
+		}
 		pause(time.Second)
-		if r := m.readLatest(time.Now()); r.second != 0 {
+		if r := m.readBefore(from, time.Now()); r.second != 0 {
 			t.Errorf("gone: %+v", r)
+		}
+	})
+}
+
+// TestMeterOfSlowLumps: pieces of a slow peer are seconds apart, and no reason
+// to take it for dead.
+func TestMeterOfSlowLumps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m meter
+		for i := range 10 {
+			from := time.Now()
+			for range 18 {
+				if r := m.readBefore(from, time.Now()); i >= 2 && !near(float64(r.second), 10_000, .02) {
+					t.Fatalf("lump %d: %+v", i, r)
+				}
+				pause(100 * time.Millisecond)
+			}
+			m.addOver(18_000, from, time.Now())
 		}
 	})
 }

@@ -34,10 +34,14 @@ const (
 // anything.
 const paceAlone = 100 * time.Millisecond
 
-// alone takes note of the origin's rate before any peer sent: from then on it
-// may be the peers that keep it down. It is not enough to let it go by.
-func (p *pace) alone(rate float64) {
-	p.best, p.bestTotal = max(p.best, rate), max(p.bestTotal, rate)
+// alone takes note of how many octets the origin had delivered over some time
+// when the first octet of a peer came: from then on it may be the peers that
+// keep it down. It is not enough to let it go by.
+func (p *pace) alone(octets int64, over time.Duration) {
+	if over >= paceAlone {
+		rate := float64(octets) / over.Seconds()
+		p.best, p.bestTotal = max(p.best, rate), max(p.bestTotal, rate)
+	}
 }
 
 // learn takes note of one second up to now, in which the origin delivered all

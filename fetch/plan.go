@@ -13,12 +13,13 @@ const (
 	// ordersPerPeer keeps a peer's pipe full: while one order streams, the
 	// next is already asked for.
 	ordersPerPeer = 2
+	longPiece     = time.Second
 	// orderTime is how much of a peer's rate one order takes up: long enough
 	// that a request's round trip does not count, short enough that little is
 	// lost with a peer.
 	orderTime = 250 * time.Millisecond
 	// maxOrder bounds an order in pieces.
-	maxOrder = 16
+	maxOrder = 32
 	// stallAfter is how long a peer that owes octets may be silent, or slower
 	// than trickleRate, before it is left. Promise: within 2 s.
 	stallAfter  = 1500 * time.Millisecond

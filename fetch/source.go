@@ -35,6 +35,7 @@ func (s *source) earned() float64 {
 // order is a run of pieces that a source was asked for.
 type order struct {
 	Order
+	began  time.Time // when its first octet came
 	cancel context.CancelFunc
 }
 
@@ -58,6 +59,17 @@ func (s *source) view(start, now time.Time) PeerView {
 		v.Orders = append(v.Orders, o.Order)
 	}
 	return v
+}
+
+// open returns when the first octet of s came that is not proven, if that was
+// before now. What is before tail is not.
+func (s *source) open(tail int, now time.Time) time.Time {
+	for _, o := range s.orders {
+		if o.First < tail && !o.began.IsZero() && o.began.Before(now) {
+			now = o.began
+		}
+	}
+	return now
 }
 
 // give starts an order.
@@ -93,7 +105,7 @@ func (c *crowd) receive(ctx context.Context, chain *verify.Chain, s *source, o *
 	buf := make([]byte, layout.PieceSize)
 	for i := o.First; i < o.End; i++ {
 		piece := buf[:layout.Size(i)]
-		in := &metered{Reader: body, m: &s.meter}
+		in := &metered{Reader: body, m: &s.meter, first: func(now time.Time) { c.beginOrder(o, now) }}
 		if _, err := io.ReadFull(in, piece); err != nil {
 			return err
 		}
@@ -108,6 +120,16 @@ func (c *crowd) receive(ctx context.Context, chain *verify.Chain, s *source, o *
 		c.mu.Unlock()
 	}
 	return nil
+}
+
+// beginOrder notes when the first octet of an order came.
+func (c *crowd) beginOrder(o *order, now time.Time) {
+	c.helped(now)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if o.began.IsZero() {
+		o.began = now
+	}
 }
 
 // keep puts a piece that fits on disk, behind the front.
@@ -272,7 +294,8 @@ func (c *crowd) refit(chain *verify.Chain) error {
 type metered struct {
 	io.Reader
 	m     *meter
-	began time.Time // when the first octet came
+	began time.Time       // when the first octet came
+	first func(time.Time) // is told
 }
 
 func (r *metered) Read(p []byte) (int, error) {
@@ -282,6 +305,7 @@ func (r *metered) Read(p []byte) (int, error) {
 		r.m.add(int64(n), now)
 		if r.began.IsZero() {
 			r.began = now
+			r.first(now)
 		}
 	}
 	return n, err

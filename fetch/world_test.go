@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"testing"
@@ -36,6 +37,9 @@ const (
 var bodies = sync.OnceValue(func() []byte { return fetchtest.Body(1, 64*mib) })
 
 func bodyOf(n int) []byte { return bodies()[:n:n] }
+
+// newRand is seeded, so that a failure repeats.
+func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0x666c617368)) }
 
 // object is body as an honest origin has it, that knows its digest and ranges.
 func object(body []byte, link *fetchtest.Link) fetchtest.Object {

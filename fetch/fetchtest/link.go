@@ -127,8 +127,8 @@ type flow struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	link   *Link
-	data   []byte // not sent yet
-	end    error  // what comes after data; nil waits for ever
+	data   []byte    // not sent yet
+	end    error     // what comes after data; nil waits for ever
 	left   time.Time // when the latest octets left
 	sent   func(octets int)
 	ended  func()

@@ -1,0 +1,114 @@
+package fetch
+
+import (
+	"fmt"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/flashcrowd/flashcrowd/verify"
+)
+
+// proven returns the proof for a body of zeros of n pieces, and its true list.
+func proven(t *testing.T, n int) (verify.Proof, *verify.StateList, *verify.Recorder) {
+	t.Helper()
+	r := verify.NewRecorder(verify.SHA256, int64(n)*verify.MinPieceSize)
+	if _, err := r.Write(make([]byte, n*verify.MinPieceSize)); err != nil {
+		t.Fatal(err)
+	}
+	whole := r.Whole()
+	u, err := url.Parse("https://example.com/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := verify.Remember(u, whole.Digest, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := verify.Admit(verify.Balanced, u, []verify.Evidence{e})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := verify.ParseStateList(whole.Digest, whole.States)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, list, r
+}
+
+// TestPlanOlderThanCamp: a plan that was made before the crowd went over to
+// another list asks nobody, or an honest peer's pieces would be held against
+// the list of a liar, and it would be banned.
+func TestPlanOlderThanCamp(t *testing.T) {
+	proof, list, _ := proven(t, 4)
+	states := list.Bytes()
+	states[0] ^= 1
+	other, err := verify.ParseStateList(proof.Digest(), states)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain, err := verify.NewChain(proof, other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	honest, liars := &camp{list: list}, &camp{list: other}
+	s := &source{camp: honest}
+	c := &crowd{sources: []*source{s}, chain: chain, active: liars}
+	c.give(Order{Peer: 0, First: 2, Next: 2, End: 3})
+	c.active = honest // and the chain does not follow at once
+	c.give(Order{Peer: 0, First: 2, Next: 2, End: 3})
+	if len(s.orders) > 0 {
+		t.Error("a peer was asked under the list of others")
+	}
+}
+
+// TestPieceOfAnotherCamp: what fitted the list of liars is not kept once another
+// list is in use, though it was on its way.
+func TestPieceOfAnotherCamp(t *testing.T) {
+	proof, list, _ := proven(t, 2)
+	old, err := verify.NewChain(proof, list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := verify.NewChain(proof, list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fl := &flight{body: newBody(&Meta{Length: list.Layout().Length}, proof)}
+	c := &crowd{fl: fl, chain: now}
+	if err := c.keep(old, 1, make([]byte, verify.MinPieceSize), arrival{}); err != nil || fl.body.held.Count() > 0 {
+		t.Errorf("%d pieces are held, %v", fl.body.held.Count(), err)
+	}
+}
+
+// TestMetIsCapped: what a router yields fills no map.
+func TestMetIsCapped(t *testing.T) {
+	c := &crowd{met: make(map[string]bool)}
+	for i := range 10 * maxMet {
+		if isNew := c.isNew(fmt.Sprint(i)); isNew != (i < maxMet) {
+			t.Fatalf("member %d: new %v", i, isNew)
+		}
+	}
+	if len(c.met) != maxMet || c.isNew("0") {
+		t.Errorf("%d members are noted", len(c.met))
+	}
+}
+
+// TestLetGoAtTheEnd: a lead that comes to the body's end in the moment in
+// which it is let go has landed the flight all the same.
+func TestLetGoAtTheEnd(t *testing.T) {
+	_, _, r := proven(t, 2)
+	fl := &flight{perSource: map[string]int64{}}
+	fl.cond = sync.NewCond(&fl.mu)
+	fl.body.length, fl.body.front = r.Written(), r.Written()
+	c := &crowd{fl: fl, recorder: r}
+	l := &lead{done: make(chan struct{})}
+	close(l.done)
+	c.lead = l
+	c.letGo()
+	c.landIfWhole()
+	if !fl.landed || fl.whole == nil {
+		t.Error("nobody will ever land it")
+	}
+}
