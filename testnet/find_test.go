@@ -68,7 +68,7 @@ func TestNodeFindsAPeerThatItDoesNotKnow(t *testing.T) {
 		}})
 	}
 	o := testOrigin(t)
-	body := Random(16<<20, 40)
+	body := Random(64<<20, 40)
 	o.Put("/big.bin", File{Body: body})
 	url := o.URL + "/big.bin"
 
