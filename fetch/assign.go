@@ -72,18 +72,22 @@ func (v View) firstWanted(leads bool) int {
 }
 
 // late returns the pieces whose order is well past the time that it should
-// have taken, with what the same peer was asked for before it: a hedge for
-// each is worth its cost.
+// have taken by its peer's rate, or past what orders take usually, with what
+// the same peer was asked for before it: a hedge for each is worth its cost.
 func (v View) late(asked []int) []bool {
 	late := make([]bool, len(asked))
 	for _, p := range v.Peers {
-		size := int64(0)
+		size, pieces := int64(0), 0
 		orders := slices.SortedStableFunc(slices.Values(p.Orders), func(a, b Order) int { return cmp.Compare(a.Since, b.Since) })
 		for _, o := range orders {
 			size += v.Layout.Offset(o.End) - v.Layout.Offset(o.First)
+			pieces += o.End - o.First
 			due := 2 * orderTime
 			if p.Rate > 0 {
 				due += time.Duration(2 * float64(size) / p.Rate * float64(time.Second))
+			}
+			if v.Usual > 0 {
+				due = min(due, max(2*orderTime, time.Duration(pieces)*v.Usual))
 			}
 			for i := o.Next; i < o.End && v.Now-o.Since > due; i++ {
 				late[i] = true

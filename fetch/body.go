@@ -69,13 +69,11 @@ func (b *body) hold(i int, a arrival) {
 	}
 }
 
-// dropLoose forgets the pieces that no proven tail holds yet.
-func (b *body) dropLoose() {
-	for i := range b.loose {
-		b.held.Remove(i)
-		delete(b.arrivals, i)
-	}
-	clear(b.loose)
+// drop forgets piece i, which no proven tail holds.
+func (b *body) drop(i int) {
+	b.held.Remove(i)
+	delete(b.arrivals, i)
+	delete(b.loose, i)
 }
 
 // dropTail forgets all that peers delivered.

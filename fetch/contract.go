@@ -61,6 +61,10 @@ type Stored struct {
 	// Fresh: may be used without asking the origin, by what response and
 	// request say. Stale may be used when the origin cannot be reached.
 	Fresh, StaleOK bool
+	// Unwanted: fresh by its own fields, but the request does not take it.
+	// Revalidate: stale, and may be used at once while it is validated (RFC
+	// 5861 section 3).
+	Unwanted, Revalidate bool
 	// Body is the complete body; it may be an *os.File.
 	Body interface {
 		io.ReadSeekCloser
@@ -103,15 +107,17 @@ type Writer interface {
 // served to other nodes.
 type Cache interface {
 	// Lookup returns the stored response that may be selected for req,
-	// stale ones too. It fails with ErrMiss when there is none.
+	// stale ones too. It fails with ErrMiss when there is none, and with
+	// ErrVaryMiss when there are only others for the URL.
 	Lookup(req *Request, now time.Time) (*Stored, error)
 	// Create begins to store the response m to req. It fails with
 	// ErrNotStorable when RFC 9111 section 3 forbids it, and with another
 	// error when the disk does.
 	Create(req *Request, m *Meta) (Writer, error)
-	// Freshen updates the stored response old, selected for req, by the 304
-	// answer m (RFC 9111 section 4.3.4), and returns it as Lookup would. It
-	// fails with ErrChanged when m is about another version.
+	// Freshen updates the stored response old, selected for req, by m, a 304
+	// answer (RFC 9111 section 4.3.4) or a 200 answer to HEAD (section 4.3.5),
+	// and returns it as Lookup would. It fails with ErrChanged when m is about
+	// another version.
 	Freshen(req *Request, old *Stored, m *Meta, now time.Time) (*Stored, error)
 	// Invalidate makes what is stored for url unusable without validation
 	// (RFC 9111 section 4.4).

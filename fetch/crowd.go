@@ -48,7 +48,8 @@ type crowd struct {
 	sources     []*source
 	camps       map[[32]byte]*camp
 	active      *camp
-	live        int // members that answered
+	common      map[*camp]Pieces // with the active one, of other camps
+	live        int              // members that answered
 	gathering   bool
 	usual       usual
 	soloTime    time.Duration // of the origin before the first octet of a peer; 0 while there is none
@@ -59,7 +60,7 @@ func newCrowd(fl *flight) *crowd {
 	c := &crowd{
 		fl: fl, begun: time.Now(), ctx: fl.ctx, woken: make(chan struct{}, 1),
 		origin: fl.f.cfg.Origin.Source(fl.req, fl.meta),
-		met:    make(map[string]bool), camps: make(map[[32]byte]*camp), gathering: fl.swarmed,
+		met:    make(map[string]bool), camps: make(map[[32]byte]*camp), common: make(map[*camp]Pieces), gathering: fl.swarmed,
 	}
 	c.peersCtx, c.cancelPeers = context.WithCancel(fl.ctx)
 	alg := verify.SHA256
@@ -225,7 +226,7 @@ func (c *crowd) view(now time.Time) View {
 		p := s.view(fl.start, now)
 		total += float64(p.Second)
 		open = s.open(v.Tail, open)
-		if s.camp == c.active && !s.left {
+		if p.Has = c.offersLocked(s); p.Has != nil && !s.left {
 			v.Peers = append(v.Peers, p)
 		}
 	}

@@ -54,12 +54,43 @@ func TestPlanOlderThanCamp(t *testing.T) {
 	}
 	honest, liars := &camp{list: list}, &camp{list: other}
 	s := &source{camp: honest}
-	c := &crowd{sources: []*source{s}, chain: chain, active: liars}
-	c.give(Order{Peer: 0, First: 2, Next: 2, End: 3})
-	c.active = honest // and the chain does not follow at once
+	s.have.Has = AllPieces(4)
+	c := &crowd{sources: []*source{s}, chain: chain, active: liars, common: make(map[*camp]Pieces)}
+	c.give(Order{Peer: 0, First: 0, Next: 0, End: 2}) // about these the lists differ
+	c.active = honest                                 // and the chain does not follow at once
 	c.give(Order{Peer: 0, First: 2, Next: 2, End: 3})
 	if len(s.orders) > 0 {
 		t.Error("a peer was asked under the list of others")
+	}
+}
+
+// TestCommonPieces: two lists say the same of a piece if they have the same
+// states before and after it.
+func TestCommonPieces(t *testing.T) {
+	proof, list, _ := proven(t, 10)
+	for _, c := range []struct {
+		differ []int // borders, by the piece behind them
+		want   string
+	}{
+		{nil, "0123456789"}, {[]int{1}, "23456789"}, {[]int{9}, "01234567"}, {[]int{5}, "01236789"}, {[]int{2, 3, 7}, "04589"},
+	} {
+		states := list.Bytes()
+		for _, b := range c.differ {
+			states[32*(b-1)+7] ^= 4
+		}
+		other, err := verify.ParseStateList(proof.Digest(), states)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for i := range 10 {
+			if commonPieces(list, other).Has(i) {
+				got += fmt.Sprint(i)
+			}
+		}
+		if got != c.want {
+			t.Errorf("borders %v differ: %s in common, want %s", c.differ, got, c.want)
+		}
 	}
 }
 

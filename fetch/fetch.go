@@ -52,9 +52,11 @@ type Fetcher struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // flights
 
-	mu      sync.Mutex // guards following
-	flights map[string]*flight
-	closed  bool
+	mu         sync.Mutex // guards following
+	flights    map[string]*flight
+	landing    map[string][]*flight // by subject; swept at each start
+	refreshing map[string]bool      // by flightKey
+	closed     bool
 }
 
 // New returns a Fetcher over the parts in cfg. Whoever calls New calls Close.
@@ -62,7 +64,10 @@ func New(cfg Config) *Fetcher {
 	if cfg.Policy == "" {
 		cfg.Policy = verify.Balanced
 	}
-	f := &Fetcher{cfg: cfg, log: cfg.Logger, stats: newStats(cfg.Metrics), flights: make(map[string]*flight)}
+	f := &Fetcher{
+		cfg: cfg, log: cfg.Logger, stats: newStats(cfg.Metrics), flights: make(map[string]*flight),
+		landing: make(map[string][]*flight), refreshing: make(map[string]bool),
+	}
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
 	}
@@ -88,6 +93,7 @@ func (f *Fetcher) Do(ctx context.Context, req *Request) (*Response, error) {
 	if why := passes(req); why != "" {
 		return j.pass(ctx, why)
 	}
+	j.settled(ctx)
 	stored := j.lookup()
 	if stored != nil && stored.Fresh {
 		return j.hit(stored), nil
@@ -96,9 +102,12 @@ func (f *Fetcher) Do(ctx context.Context, req *Request) (*Response, error) {
 		closeStored(stored)
 		return nil, j.fail(&Failure{OnlyIfCached, errors.New("only-if-cached, and nothing fresh is stored")})
 	}
-	if why := j.partial(stored); why != "" {
-		closeStored(stored)
-		return j.pass(ctx, why)
+	if stored != nil && stored.Revalidate {
+		j.refresh()
+		return j.stale(stored), nil
+	}
+	if j.partial(stored) {
+		return j.part(ctx, stored)
 	}
 	return j.fly(ctx, stored)
 }
@@ -119,18 +128,13 @@ func onlyIfCached(req *Request) bool {
 	return directives(req.Header.Values("Cache-Control")).has("only-if-cached")
 }
 
-// partial says why a request that is not for a whole body is the origin's to
-// answer ("uri-miss" or "stale"), or "" if it is not: HEAD always, ranges and
-// conditions when there is neither a stored body nor a flight to answer from.
-// A small question never costs the origin a whole body.
-func (j *journey) partial(stored *Stored) string {
-	switch {
-	case j.req.Method == http.MethodHead && stored != nil:
-		return "stale"
-	case j.req.Method == http.MethodHead, stored == nil && (conditional(j.req) || ranged(j.req)) && !j.answerable():
-		return "uri-miss"
-	}
-	return ""
+// partial reports whether a request that is not for a whole body is the
+// origin's to answer: HEAD always, ranges and conditions when there is neither
+// a stored body nor a flight to answer from. A small question never costs the
+// origin a whole body.
+func (j *journey) partial(stored *Stored) bool {
+	return j.req.Method == http.MethodHead ||
+		stored == nil && (conditional(j.req) || ranged(j.req)) && !j.answerable()
 }
 
 // conditional reports whether req has conditions of its own.
@@ -148,9 +152,20 @@ var conditions = []string{"If-Match", "If-None-Match", "If-Modified-Since", "If-
 // ranged reports whether req asks for a part.
 func ranged(req *Request) bool { return req.Header.Get("Range") != "" }
 
-// lookup asks the cache. A cache that fails is a cache that has nothing.
+// lookup asks the cache, and notes why the request is forwarded if it will be.
+// A cache that fails is a cache that has nothing.
 func (j *journey) lookup() *Stored {
 	stored, err := j.f.cfg.Cache.Lookup(j.req, time.Now())
+	switch {
+	case err == nil && stored.Unwanted:
+		j.forward = "request"
+	case err == nil:
+		j.forward = "stale"
+	case errors.Is(err, ErrVaryMiss):
+		j.forward = "vary-miss"
+	default:
+		j.forward = "uri-miss"
+	}
 	if err != nil {
 		if !errors.Is(err, ErrMiss) {
 			j.f.log.Warn("cache", "err", err)
@@ -195,6 +210,9 @@ func (j *journey) fly(ctx context.Context, stored *Stored) (*Response, error) {
 		closeStored(stored)
 		return nil, j.fail(err)
 	}
+	if leader {
+		j.f.lands(subject(j.req), fl)
+	}
 	if err := fl.wait(ctx); err != nil {
 		fl.leave(leader)
 		closeStored(stored)
@@ -207,7 +225,7 @@ func (j *journey) fly(ctx context.Context, stored *Stored) (*Response, error) {
 	case fl.err != nil:
 		fl.leave(leader)
 		closeStored(stored)
-		return nil, j.fail(fl.err)
+		return nil, j.fail(stranded(fl.err, stored))
 	case fl.freshened:
 		fl.leave(leader)
 		closeStored(stored)
@@ -218,14 +236,20 @@ func (j *journey) fly(ctx context.Context, stored *Stored) (*Response, error) {
 	case fl.direct != nil, fl.refused:
 		fl.leave(leader)
 		closeStored(stored)
-		return j.pass(ctx, "uri-miss")
+		return j.pass(ctx, j.forward)
 	case !leader && !fl.suits(j.req):
 		fl.leave(leader)
 		closeStored(stored)
 		return j.pass(ctx, "vary-miss")
 	}
 	closeStored(stored)
-	return j.ride(ctx, fl, leader, stored != nil), nil
+	if leader && (conditional(j.req) || ranged(j.req)) && fl.short() {
+		j.f.finish(fl)
+	}
+	r := j.ride(ctx, fl, leader, stored != nil)
+	r.Body = parting(r.Body, fl)
+	r.Served.Forward, r.Served.ForwardStatus = j.forward, fl.meta.Status
+	return r, nil
 }
 
 // stale answers with what is stored although the origin could not be reached.
@@ -237,12 +261,13 @@ func (j *journey) stale(s *Stored) *Response {
 
 // validated answers with what the origin has just said is still right.
 func (j *journey) validated(ctx context.Context) (*Response, error) {
+	why := j.forward
 	s := j.lookup()
 	if s == nil {
-		return j.pass(ctx, "stale")
+		return j.pass(ctx, why)
 	}
 	r := j.hit(s)
-	r.Served.Hit, r.Served.Forward = false, "stale"
+	r.Served.Hit, r.Served.Forward, r.Served.ForwardStatus = false, why, http.StatusNotModified
 	return r, nil
 }
 

@@ -12,6 +12,11 @@ type journey struct {
 	f     *Fetcher
 	req   *Request
 	start time.Time
+	// forward is why the request goes to the origin, once the cache was asked
+	// (Served.Forward). Only Do uses it.
+	forward string
+	// silent: nobody asked, so there is no receipt.
+	silent bool
 
 	mu       sync.Mutex // guards following
 	outcome  string
@@ -50,6 +55,9 @@ func (j *journey) evidenceOf(s *Stored) {
 
 // done writes the receipt.
 func (j *journey) done(sent int64) {
+	if j.silent {
+		return
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.f.stats.sent(sent)

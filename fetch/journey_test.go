@@ -204,6 +204,7 @@ func TestUnsafeMethods(t *testing.T) {
 					w.web.Put(u, o)
 					w.whole(w.do(w.Context(), fetchtest.Request(u), o.Body), o.Body)
 				}
+				pause(time.Second) // all is stored
 				w.web.Put(site, fetchtest.Object{Status: c.status, Header: http.Header{"Location": {c.location}}})
 				req := fetchtest.Request(site)
 				req.Method, req.Body, req.Length = c.method, strings.NewReader("x"), 1

@@ -1,6 +1,7 @@
 package fetch_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,7 +15,10 @@ import (
 // With -tags sabotage package verify believes everything, and these tests must
 // fail: what is delivered wrong then is what they guard against.
 
-const pieces = 128
+const (
+	pieces    = 64
+	lyingRate = 10 * mbit // of the origin
+)
 
 func lyingBody() []byte { return bodyOf(pieces*piece - 777) }
 
@@ -77,15 +81,15 @@ func lying(t *testing.T, liars, honest int, set func(*fetchtest.Peer), after fun
 	t.Helper()
 	body := lyingBody()
 	play(t, nil, func(w *world) {
-		w.origin(body, nil)
+		w.origin(body, func(o *fetchtest.Object) { o.Link.Rate = lyingRate })
 		var bad []*fetchtest.Peer
 		for i := range liars { // they are met first
-			p := &fetchtest.Peer{Name: fmt.Sprint("liar", i), Link: &fetchtest.Link{Rate: 50 * mbit, Latency: 20 * time.Millisecond}}
+			p := &fetchtest.Peer{Name: fmt.Sprint("liar", i), Link: &fetchtest.Link{Rate: 25 * mbit, Latency: 20 * time.Millisecond}}
 			set(p)
 			bad = append(bad, w.peer(p, body))
 		}
 		for range honest {
-			w.peer(&fetchtest.Peer{Link: line(20 * mbit)}, body)
+			w.peer(&fetchtest.Peer{Link: line(10 * mbit)}, body)
 		}
 		d := w.get(body)
 		w.whole(d, body)
@@ -94,7 +98,7 @@ func lying(t *testing.T, liars, honest int, set func(*fetchtest.Peer), after fun
 		for _, p := range bad {
 			vain += p.Sent()
 		}
-		w.within("among liars", d.took, direct(len(body), originRate)*105/100+direct(int(min(vain, int64(len(body)))), originRate))
+		w.within("among liars", d.took, direct(len(body), lyingRate)*105/100+direct(int(min(vain, int64(len(body)))), lyingRate))
 		w.stored(body)
 		for _, name := range w.swarm.Banned() {
 			if !strings.HasPrefix(name, "liar") {
@@ -173,7 +177,7 @@ func TestLyingIsLeft(t *testing.T) {
 		t.Run(lie.name, func(t *testing.T) {
 			play(t, nil, func(w *world) {
 				w.origin(body, func(o *fetchtest.Object) { o.Link.Rate = 4 * mbit })
-				p := &fetchtest.Peer{Name: "liar", Link: line(50 * mbit)}
+				p := &fetchtest.Peer{Name: "liar", Link: line(25 * mbit)}
 				lie.set(p)
 				w.peer(p, body)
 				w.after(500*time.Millisecond, func() {
@@ -226,15 +230,55 @@ func TestLyingListAfterProof(t *testing.T) {
 	}
 }
 
+// TestLyingCampKeepsNobodyOut: liars who come first, under a list that is false
+// near the front, and then hardly send anything, do not keep honest peers from
+// helping.
+func TestLyingCampKeepsNobodyOut(t *testing.T) {
+	body := lyingBody()
+	play(t, nil, func(w *world) {
+		w.origin(body, func(o *fetchtest.Object) { o.Link.Rate = mbit })
+		w.peer(&fetchtest.Peer{Name: "liar", Link: &fetchtest.Link{Rate: 20_000}, List: borderFlipped(2)}, body)
+		for range 2 {
+			w.peer(&fetchtest.Peer{Link: line(10 * mbit)}, body)
+		}
+		d := w.get(body)
+		w.transferred(d, body, .25)
+		w.stored(body)
+		w.within("with honest peers", d.took, direct(len(body), mbit)/4)
+	})
+}
+
+// TestLyingProofNamesOwnList: whoever is banned is banned by the list that it
+// committed to itself, also where another one is in use.
+func TestLyingProofNamesOwnList(t *testing.T) {
+	body := lyingBody()
+	play(t, nil, func(w *world) {
+		w.origin(body, func(o *fetchtest.Object) { o.Link.Rate = mbit })
+		w.peer(&fetchtest.Peer{Link: &fetchtest.Link{Rate: 5 * mbit, Latency: 10 * time.Millisecond}}, body)
+		liar := w.peer(&fetchtest.Peer{Name: "liar", Link: line(20 * mbit), List: borderFlipped(2), Sends: otherBody()}, body)
+		w.whole(w.get(body), body)
+		own := sha256.Sum256(liar.List(slices.Clone(fetchtest.WholeOf(verify.SHA256, body).States)))
+		lies := w.swarm.Lies()
+		if len(lies) == 0 {
+			w.Fatal("the liar is not banned")
+		}
+		for _, lie := range lies {
+			if lie.Peer != "liar" || !strings.Contains(lie.Committed, fmt.Sprintf("%x", own)) {
+				w.Errorf("banned by %v", lie)
+			}
+		}
+	})
+}
+
 // TestLyingLate: a peer that is honest until the origin was let go.
 func TestLyingLate(t *testing.T) {
-	body := bodyOf(32 * mib)
+	body := bodyOf(16 * mib)
 	n := len(body) / piece
 	for _, low := range []int{1, n / 4, n / 2} {
 		t.Run(fmt.Sprint("below ", low), func(t *testing.T) {
 			play(t, nil, func(w *world) {
-				w.origin(body, nil)
-				liar := &fetchtest.Peer{Name: "liar", Link: line(30 * mbit)}
+				w.origin(body, func(o *fetchtest.Object) { o.Link.Rate = lyingRate })
+				liar := &fetchtest.Peer{Name: "liar", Link: line(15 * mbit)}
 				for i := range low + 1 {
 					liar.Flips = append(liar.Flips, i)
 				}
@@ -242,7 +286,7 @@ func TestLyingLate(t *testing.T) {
 				d := w.get(body)
 				w.whole(d, body)
 				w.stored(body)
-				w.within("after all", d.took, direct(len(body), originRate)*105/100)
+				w.within("after all", d.took, direct(len(body), lyingRate)*105/100)
 				if low > 1 && !slices.Equal(w.swarm.Banned(), []string{"liar"}) {
 					w.Errorf("banned %v", w.swarm.Banned())
 				}

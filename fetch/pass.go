@@ -4,6 +4,10 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/flashcrowd/flashcrowd/dht"
 )
 
 // pass sends the request to the origin and its answer back, without cache or
@@ -18,12 +22,38 @@ func (j *journey) pass(ctx context.Context, why string) (*Response, error) {
 	return j.through(ans, Served{Forward: why}, nil), nil
 }
 
+// part answers a request for less than a whole body from the origin. What HEAD
+// says is also news of what is stored (RFC 9111 section 4.3.5).
+func (j *journey) part(ctx context.Context, stored *Stored) (*Response, error) {
+	defer closeStored(stored)
+	ans, err := j.f.cfg.Origin.Send(ctx, j.req, nil)
+	if err != nil {
+		return nil, j.fail(stranded(err, stored))
+	}
+	if stored != nil && j.req.Method == http.MethodHead && ans.Meta.Status == http.StatusOK {
+		j.compare(stored, ans.Meta)
+	}
+	j.missing = append(j.missing, "not shared: "+j.forward)
+	return j.through(ans, Served{Forward: j.forward}, nil), nil
+}
+
+// compare updates what is stored by what the origin answered to HEAD, or makes
+// it stale when that is about another version.
+func (j *journey) compare(stored *Stored, m *Meta) {
+	s, err := j.f.cfg.Cache.Freshen(j.req, stored, m, time.Now())
+	if err != nil {
+		j.f.cfg.Cache.Invalidate(subject(j.req))
+		return
+	}
+	s.Body.Close()
+}
+
 // direct answers the leader of a flight whose response may not be stored: the
 // origin's answer is its alone, and ends with its ctx.
 func (j *journey) direct(ctx context.Context, fl *flight) *Response {
 	j.missing = append(j.missing, fl.missing...)
 	stop := context.AfterFunc(ctx, fl.cancel)
-	return j.through(fl.direct, Served{Forward: "uri-miss"}, func() {
+	return j.through(fl.direct, Served{Forward: j.forward}, func() {
 		stop()
 		fl.cancel()
 	})
@@ -77,11 +107,30 @@ func (j *journey) invalidate(m *Meta) {
 	if safe || m.Status < 200 || m.Status >= 400 {
 		return
 	}
-	j.f.cfg.Cache.Invalidate(subject(j.req))
+	j.f.forget(j.req.URL)
 	for _, name := range []string{"Location", "Content-Location"} {
 		u, err := j.req.URL.Parse(m.Header.Get(name))
 		if err == nil && m.Header.Get(name) != "" && u.Host == j.req.URL.Host && u.Scheme == j.req.URL.Scheme {
-			j.f.cfg.Cache.Invalidate(u.String())
+			j.f.forget(u)
+		}
+	}
+}
+
+// forget makes what is stored for u unusable without validation, and lets
+// nobody join a flight that brings what was so before.
+func (f *Fetcher) forget(u *url.URL) {
+	plain := *u
+	plain.Fragment, plain.User = "", nil
+	f.cfg.Cache.Invalidate(plain.String())
+	id, err := dht.URLID(&plain)
+	if err != nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for key, fl := range f.flights {
+		if other, err := dht.URLID(fl.req.URL); err == nil && other == id {
+			delete(f.flights, key)
 		}
 	}
 }

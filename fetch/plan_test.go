@@ -33,6 +33,9 @@ func randomView(r *rand.Rand) fetch.View {
 	if r.IntN(2) == 0 {
 		v.Hungry = before()
 	}
+	if r.IntN(2) == 0 {
+		v.Usual = time.Duration(r.IntN(400)) * time.Millisecond
+	}
 	if r.IntN(5) == 0 {
 		v.Origin.Until = r.Int64N(length + 1)
 	}
@@ -302,5 +305,51 @@ func TestNextSettles(t *testing.T) {
 	v.Origin.Until = 256 << 10 // for readers who have waited: it is not cut short
 	if p := fetch.Next(v); p.Origin != fetch.Stay {
 		t.Error("what readers wait for was let go")
+	}
+}
+
+// TestNextHedges: what is later than usual is asked of somebody else who has
+// nothing to do, at the end of a body and not before.
+func TestNextHedges(t *testing.T) {
+	const n = 8
+	v := fetch.View{
+		Now: 10 * time.Second, Layout: verify.LayoutOf(n * piece), Have: fetch.NewPieces(n), Tail: n, Slots: 8, Hungry: -1, PeerSince: -1,
+		Origin: fetch.OriginView{Returns: true, NotBefore: time.Hour},
+		Peers: []fetch.PeerView{
+			{ID: 0, Has: fetch.AllPieces(n), Rate: 10 * piece, Second: 10 * piece, Heard: 10 * time.Second},
+			{ID: 1, Has: fetch.AllPieces(n), Rate: piece, Second: piece, Heard: 10 * time.Second,
+				Orders: []fetch.Order{{Peer: 1, First: 0, Next: 0, End: 2}}},
+		},
+	}
+	hedged := func(age, usual time.Duration, have int) bool {
+		v := clone(v)
+		v.Peers[1].Orders[0].Since = v.Now - age
+		v.Usual = usual
+		for i := n - have; i < n; i++ {
+			v.Have.Add(i)
+			v.Tail--
+		}
+		for _, o := range fetch.Next(v).Orders {
+			if o.Peer == 0 && o.First < 2 {
+				return true
+			}
+		}
+		return false
+	}
+	for _, c := range []struct {
+		age, usual time.Duration
+		have       int
+		want       bool
+	}{
+		{4 * time.Second, 0, 6, false},                 // as its rate says
+		{4600 * time.Millisecond, 0, 6, true},          // twice that
+		{time.Second, 400 * time.Millisecond, 6, true}, // others are faster
+		{700 * time.Millisecond, 400 * time.Millisecond, 6, false},
+		{400 * time.Millisecond, time.Millisecond, 6, false},  // a hedge costs, too
+		{4600 * time.Millisecond, time.Millisecond, 0, false}, // there is better to do
+	} {
+		if got := hedged(c.age, c.usual, c.have); got != c.want {
+			t.Errorf("an order of %v, usual %v, %d pieces here: hedged %v", c.age, c.usual, c.have, got)
+		}
 	}
 }

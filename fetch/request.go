@@ -74,6 +74,9 @@ type Served struct {
 	// Forward is why not: "uri-miss", "vary-miss", "stale", "request",
 	// "bypass", "method" or "partial"; empty for a hit.
 	Forward string
+	// ForwardStatus is the status with which the origin answered a request
+	// that was forwarded; zero when it is that of the response.
+	ForwardStatus int
 	// TTL is the remaining freshness lifetime, negative for stale; it counts
 	// only when HasTTL.
 	TTL    time.Duration

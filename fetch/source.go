@@ -39,17 +39,10 @@ type order struct {
 	cancel context.CancelFunc
 }
 
-// camp is one state list and the peers that committed themselves to it. All
-// honest peers are in one camp.
-type camp struct {
-	list *verify.StateList
-	// exposed: the list contradicts what is proven. crowd.mu guards it.
-	exposed bool
-}
-
+// view is s but for what it has.
 func (s *source) view(start, now time.Time) PeerView {
 	r := s.meter.read(now)
-	v := PeerView{ID: s.id, Has: s.have.Has, Second: r.second, Rate: r.rate}
+	v := PeerView{ID: s.id, Second: r.second, Rate: r.rate}
 	if r.at.IsZero() {
 		v.Rate = s.known
 	} else {
@@ -77,9 +70,8 @@ func (c *crowd) give(o Order) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.sources[o.Peer]
-	// A peer is held against its own list and no other: a plan may be older
-	// than a change of camp.
-	if s.left || c.chain == nil || c.chain.List() != s.camp.list {
+	// A plan may be older than a change of camp.
+	if s.left || !c.mayServeLocked(s, o) {
 		return
 	}
 	ctx, cancel := context.WithCancel(c.peersCtx)
@@ -180,6 +172,10 @@ func (c *crowd) orderEnded(s *source, o *order, err error) {
 	c.mu.Unlock()
 
 	var disk *diskError
+	var mismatch *verify.MismatchError
+	if errors.As(err, &mismatch) {
+		mismatch.ListHash = s.have.ListHash // where the list in use says the same as its own
+	}
 	switch lie, lied := verify.LieOf(s.peer.String(), c.fl.proof.Digest(), err, time.Now()); {
 	case errors.As(err, &disk):
 		c.fail(err)
@@ -206,88 +202,6 @@ func (c *crowd) leave(id int, why string) {
 	if abandoned {
 		c.changeCamp()
 	}
-}
-
-// changeCamp goes over to the list of other peers, if there are any.
-func (c *crowd) changeCamp() {
-	c.disk.Lock()
-	defer c.disk.Unlock()
-	for !c.contradicted {
-		next, done := c.nextCamp()
-		if done || !errors.Is(c.adoptLocked(next), ErrChanged) {
-			return
-		}
-	}
-}
-
-// nextCamp returns the camp of a peer that has not left. done: there is none,
-// or the active one is not abandoned after all.
-func (c *crowd) nextCamp() (next *camp, done bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, s := range c.sources {
-		switch {
-		case s.left:
-		case s.camp == c.active:
-			return nil, true
-		case next == nil:
-			next = s.camp
-		}
-	}
-	if next == nil {
-		c.active = nil
-	}
-	return next, next == nil
-}
-
-// adoptLocked makes home's list the one that pieces are held against. What is
-// proven stays: a list that contradicts it is false, whoever committed to it
-// leaves, and adoptLocked fails with ErrChanged. disk is held.
-func (c *crowd) adoptLocked(home *camp) error {
-	chain, err := verify.NewChain(c.fl.proof, home.list)
-	if err == nil {
-		err = c.refit(chain)
-	}
-	fl := c.fl
-	fl.mu.Lock()
-	defer fl.mu.Unlock()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var disk *diskError
-	switch {
-	case errors.As(err, &disk):
-		fl.failLocked(err)
-		return err
-	case err != nil:
-		fl.f.log.Warn("rejected", "reason", "state list contradicts what is proven", "err", err)
-		home.exposed = true
-		for _, s := range c.sources {
-			s.left = s.left || s.camp == home
-		}
-		return ErrChanged
-	}
-	fl.body.dropLoose()
-	c.chain, c.active = chain, home
-	return nil
-}
-
-// refit holds the proven tail against another list.
-func (c *crowd) refit(chain *verify.Chain) error {
-	fl := c.fl
-	fl.mu.Lock()
-	tail := fl.body.tail
-	fl.mu.Unlock()
-	piece := make([]byte, fl.body.layout.PieceSize)
-	for i := fl.body.layout.Pieces() - 1; i >= tail; i-- {
-		piece := piece[:fl.body.layout.Size(i)]
-		if _, err := fl.writer.ReadAt(piece, fl.body.layout.Offset(i)); err != nil && !errors.Is(err, io.EOF) {
-			return &diskError{err}
-		}
-		if err := chain.Fit(i, piece); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // metered counts what a reader yields.

@@ -188,7 +188,7 @@ func TestPeerBecomesComplete(t *testing.T) {
 
 // TestSlowPeer: never slower than direct, whatever a peer's rate is.
 func TestSlowPeer(t *testing.T) {
-	body := bodyOf(32 * mib)
+	body := bodyOf(20 * mib)
 	for _, share := range []float64{.02, .1, .5, .9, .97, 1, 1.03, 1.2} {
 		t.Run(fmt.Sprint(share), func(t *testing.T) {
 			play(t, nil, func(w *world) {
@@ -211,7 +211,7 @@ func TestSlowPeer(t *testing.T) {
 // TestLuckyBurst: a peer that begins fast and is slow then does not make a
 // download slower than direct.
 func TestLuckyBurst(t *testing.T) {
-	body := bodyOf(32 * mib)
+	body := bodyOf(24 * mib)
 	for _, burst := range []time.Duration{200 * time.Millisecond, 500 * time.Millisecond, time.Second} {
 		t.Run(burst.String(), func(t *testing.T) {
 			play(t, nil, func(w *world) {
@@ -249,7 +249,7 @@ func TestPeerSlowsDown(t *testing.T) {
 // TestSharedLine: where the client's own line is the limit, peers that take a
 // part of it do not make the origin look slow.
 func TestSharedLine(t *testing.T) {
-	body := bodyOf(64 * mib)
+	body := bodyOf(32 * mib)
 	for _, n := range []int{1, 3} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			play(t, nil, func(w *world) {
@@ -455,14 +455,21 @@ func TestRemembered(t *testing.T) {
 	for _, c := range []struct {
 		name, etag string
 		policy     verify.Policy
+		shorter    int
 		peers      bool
-	}{{"same", `"v1"`, "", true}, {"another version", `"v2"`, "", false}, {"weak", `W/"v1"`, "", false}, {"strict", `"v1"`, verify.Strict, false}} {
+	}{
+		{"same", `"v1"`, "", 0, true}, {"another version", `"v2"`, "", 0, false}, {"weak", `W/"v1"`, "", 0, false},
+		{"strict", `"v1"`, verify.Strict, 0, false}, {"another length", `"v1"`, "", 1, false},
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			play(t, func(w *world) { w.cfg.Policy = c.policy }, func(w *world) {
 				w.origin(body, func(o *fetchtest.Object) { o.Digest, o.ETag = "", c.etag })
-				w.store.Remember(id(site), `"v1"`, "", fetchtest.WholeOf(verify.SHA256, body).Digest)
+				w.store.Remember(id(site), `"v1"`, "", fetchtest.WholeOf(verify.SHA256, body[c.shorter:]).Digest)
 				p := w.peer(&fetchtest.Peer{Link: line(100 * mbit)}, body)
 				w.transferred(w.get(body), body, 1)
+				if len(w.store.Metas()) != 1 {
+					w.Error("not stored")
+				}
 				if asked := p.Sent() > 0; asked != c.peers {
 					w.Errorf("the peer sent %d octets", p.Sent())
 				}
@@ -512,6 +519,15 @@ func TestOriginChanges(t *testing.T) {
 					w.after(4*time.Second, p.Vanish)
 				}
 				d := w.get(body)
+				asked := 0
+				for _, r := range w.web.Requests(site) {
+					if r.At.After(w.start.Add(3 * time.Second)) {
+						asked++
+					}
+				}
+				if asked > 1 {
+					w.Errorf("the origin was asked %d times after it had changed", asked)
+				}
 				if !vanish {
 					w.transferred(d, body, .2)
 					return

@@ -11,13 +11,15 @@ import (
 // 9111 section 5.2). Unknown directives are ignored. Where a message says
 // something twice, or badly, the reading that reuses less holds.
 type control struct {
-	present bool // there was a Cache-Control field
+	present  bool // there was a Cache-Control field
+	targeted bool // it is that of a targeted field, beside which Expires does not count
 
 	noCache, noStore, private         bool
 	mustRevalidate, proxyRevalidate   bool
 	public, mustUnderstand, immutable bool
 	maxAge, sMaxAge, minFresh         seconds
 	maxStale, staleIfError            seconds
+	staleWhileRevalidate              seconds
 }
 
 // seconds is a delta-seconds argument.
@@ -84,6 +86,8 @@ func (c *control) add(name string, arg argument) {
 		c.sMaxAge.least(arg)
 	case "stale-if-error":
 		c.staleIfError.least(arg)
+	case "stale-while-revalidate":
+		c.staleWhileRevalidate.least(arg)
 	case "max-stale":
 		if !arg.given && !arg.bad { // any staleness (RFC 9111 section 5.2.1.2)
 			arg.text, arg.given = "2147483648", true

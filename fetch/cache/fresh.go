@@ -13,6 +13,8 @@ import (
 type verdict struct {
 	age, ttl       time.Duration
 	fresh, staleOK bool
+	// unwanted and revalidate as in fetch.Stored.
+	unwanted, revalidate bool
 }
 
 // clockSlack is how far in the future a response may have come before the
@@ -23,8 +25,8 @@ const clockSlack = time.Minute
 // A response that was marked invalid (RFC 9111 section 4.4), or that says
 // no-cache, is never used without validation, and neither is any other when
 // the request says no-cache.
-func judge(asked control, m *fetch.Meta, invalid bool, now time.Time) verdict {
-	c := controlOf(m.Header)
+func judge(asked control, face fetch.Face, m *fetch.Meta, invalid bool, now time.Time) verdict {
+	c := responseControl(m.Header, face)
 	v := verdict{age: currentAge(m, now)}
 	v.ttl = lifetime(m, c) - v.age
 	if m.ResponseTime.After(now.Add(clockSlack)) {
@@ -34,14 +36,15 @@ func judge(asked control, m *fetch.Meta, invalid bool, now time.Time) verdict {
 	// RFC 9111 section 4.2.4. s-maxage has the meaning of proxy-revalidate.
 	pinned := c.mustRevalidate || c.proxyRevalidate || c.sMaxAge.set
 	stale := v.ttl <= 0
+	young := !(asked.maxAge.set && v.age > asked.maxAge.n) && !(asked.minFresh.set && v.ttl < asked.minFresh.n)
 	switch {
-	case validate, stale && pinned:
+	case validate, stale && pinned, !young:
 	case stale && !(asked.maxStale.set && -v.ttl <= asked.maxStale.n):
-	case asked.maxAge.set && v.age > asked.maxAge.n:
-	case asked.minFresh.set && v.ttl < asked.minFresh.n:
+		v.revalidate = c.staleWhileRevalidate.set && -v.ttl <= c.staleWhileRevalidate.n
 	default:
 		v.fresh = true
 	}
+	v.unwanted = !v.fresh && !stale && !invalid && !c.noCache
 	v.staleOK = !validate && (!stale || !pinned && staleIfError(asked, c, -v.ttl))
 	return v
 }
@@ -66,7 +69,7 @@ func lifetime(m *fetch.Meta, c control) time.Duration {
 	case c.maxAge.set:
 		return c.maxAge.n
 	}
-	if at, set := expires(m); set {
+	if at, set := expires(m); set && !c.targeted {
 		return clamp(at.Sub(dateOf(m)))
 	}
 	return heuristic(m, c)

@@ -147,11 +147,11 @@ func TestJudge(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			asked := requestControl(lines("Cache-Control", tt.asked))
 			m := response("Cache-Control", tt.response)
-			v := judge(asked, m, false, t0.Add(tt.now))
+			v := judge(asked, fetch.Forward, m, false, t0.Add(tt.now))
 			if v.fresh != tt.fresh || v.staleOK != tt.staleOK {
 				t.Errorf("fresh %v, stale ok %v, want %v, %v", v.fresh, v.staleOK, tt.fresh, tt.staleOK)
 			}
-			if v := judge(asked, m, true, t0.Add(tt.now)); v.fresh || v.staleOK {
+			if v := judge(asked, fetch.Forward, m, true, t0.Add(tt.now)); v.fresh || v.staleOK {
 				t.Errorf("used although invalidated: %+v", v)
 			}
 		})
@@ -161,16 +161,16 @@ func TestJudge(t *testing.T) {
 // A clock that was set back gives nothing eternal life.
 func TestClockSetBack(t *testing.T) {
 	m := response("Cache-Control", "max-age=60")
-	if v := judge(control{}, m, false, t0.Add(-30*sec)); !v.fresh || v.age != 0 {
+	if v := judge(control{}, fetch.Forward, m, false, t0.Add(-30*sec)); !v.fresh || v.age != 0 {
 		t.Errorf("half a minute back: %+v", v)
 	}
-	if v := judge(control{}, m, false, t0.AddDate(-1, 0, 0)); v.fresh || !v.staleOK {
+	if v := judge(control{}, fetch.Forward, m, false, t0.AddDate(-1, 0, 0)); v.fresh || !v.staleOK {
 		t.Errorf("a year back: %+v", v)
 	}
-	if v := judge(control{}, m, false, t0.AddDate(1, 0, 0)); v.fresh {
+	if v := judge(control{}, fetch.Forward, m, false, t0.AddDate(1, 0, 0)); v.fresh {
 		t.Errorf("a year ahead: %+v", v)
 	}
-	if v := judge(control{}, m, false, time.Unix(1<<60, 0)); v.fresh || v.age < 0 {
+	if v := judge(control{}, fetch.Forward, m, false, time.Unix(1<<60, 0)); v.fresh || v.age < 0 {
 		t.Errorf("at the end of time: %+v", v)
 	}
 }

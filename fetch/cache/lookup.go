@@ -29,18 +29,28 @@ func (s *Store) Lookup(req *fetch.Request, now time.Time) (*fetch.Stored, error)
 		return nil, fmt.Errorf("%w: %w", fetch.ErrMiss, ErrClosed)
 	}
 	defer s.leave()
-	e, r := s.choose(id, func(r *record) bool { return selects(r.meta, req.Header) })
+	e, r := s.choose(id, func(r *record) bool { return selects(r.meta, req.Header) && allowed(req, r.meta) })
 	if e == nil {
+		if len(s.variants(id)) > 0 {
+			return nil, fetch.ErrVaryMiss
+		}
 		return nil, fetch.ErrMiss
 	}
 	return s.stored(req, e, r, now)
+}
+
+// allowed reports whether m, which is stored, may be stored on the way by which
+// req came: what is for a mirror by CDN-Cache-Control is not for others.
+func allowed(req *fetch.Request, m *fetch.Meta) bool {
+	_, targeted := m.Header["Cdn-Cache-Control"]
+	return !targeted || forbidden(m, m.Authorized, req.Face) == ""
 }
 
 // Fresh reports whether the response m may answer req at now without the
 // origin being asked, as Stored.Fresh says of what is stored. It is for
 // responses whose body is still under way.
 func (s *Store) Fresh(req *fetch.Request, m *fetch.Meta, now time.Time) bool {
-	return judge(requestControl(req.Header), m, false, now).fresh
+	return judge(requestControl(req.Header), req.Face, m, false, now).fresh
 }
 
 // stored opens e, whose record is r, as an answer to req.
@@ -50,9 +60,10 @@ func (s *Store) stored(req *fetch.Request, e *entry, r *record, now time.Time) (
 		return nil, fmt.Errorf("%w: open: %w", fetch.ErrMiss, err)
 	}
 	s.touch(e, now)
-	v := judge(requestControl(req.Header), r.meta, r.invalid, now)
+	v := judge(requestControl(req.Header), req.Face, r.meta, r.invalid, now)
 	return &fetch.Stored{
 		Meta: r.meta, Age: v.age, TTL: v.ttl, Fresh: v.fresh, StaleOK: v.staleOK,
+		Unwanted: v.unwanted, Revalidate: v.revalidate,
 		Body: b, Sources: r.sources,
 	}, nil
 }

@@ -13,6 +13,9 @@ import (
 // one, weak validators must agree with old's; without any, the 304 answers the
 // condition that was made of old's validators.
 func sameVersion(old, m *fetch.Meta) bool {
+	if m.Method == http.MethodHead && m.Status == http.StatusOK {
+		return sameHead(old, m)
+	}
 	if m.Status != http.StatusNotModified {
 		return false
 	}
@@ -27,6 +30,19 @@ func sameVersion(old, m *fetch.Meta) bool {
 		return sameModified(old, m)
 	}
 	return true
+}
+
+// sameHead reports whether m, a 200 answer to HEAD, may update old: each
+// validator that it has is old's, and so is the length (RFC 9111 section 4.3.5).
+func sameHead(old, m *fetch.Meta) bool {
+	if old.Status != http.StatusOK || m.Length >= 0 && m.Length != old.Length || m.Coding() != old.Coding() {
+		return false
+	}
+	if tags := m.Header.Values("Etag"); len(tags) > 0 && !slices.Equal(tags, old.Header.Values("Etag")) {
+		return false
+	}
+	_, given := m.Header["Last-Modified"]
+	return !given || sameModified(old, m)
 }
 
 // opaque is an entity tag for the weak comparison (RFC 9110 section 8.8.3.2).

@@ -104,7 +104,7 @@ func FuzzRecord(f *testing.F) {
 				if err != nil || !reflect.DeepEqual(same.meta.Header, r.meta.Header) || same.digest != r.digest {
 					t.Errorf("decoded once, not twice: %v", err)
 				}
-				judge(control{}, r.meta, r.invalid, t0)
+				judge(control{}, fetch.Forward, r.meta, r.invalid, t0)
 				newEntry(name{}, r, len(v))
 				decodeSide(v, r.digest)
 			}

@@ -21,14 +21,14 @@ func unstorable(req *fetch.Request, m *fetch.Meta) string {
 	case requestControl(req.Header).noStore:
 		return "the request says no-store"
 	}
-	return forbidden(m, m.Authorized || len(req.Header.Values("Authorization")) > 0)
+	return forbidden(m, m.Authorized || len(req.Header.Values("Authorization")) > 0, req.Face)
 }
 
 // forbidden is the part of unstorable that the response alone decides, and so
 // what must still hold after a 304 has changed it. Authorized: the request had
 // credentials.
-func forbidden(m *fetch.Meta, authorized bool) string {
-	c := controlOf(m.Header)
+func forbidden(m *fetch.Meta, authorized bool, face fetch.Face) string {
+	c := responseControl(m.Header, face)
 	if _, star := varyNames(m.Header); star {
 		return "no request ever selects it"
 	}
@@ -43,6 +43,7 @@ func forbidden(m *fetch.Meta, authorized bool) string {
 		return "the request was authorized"
 	}
 	_, expiring := expires(m)
+	expiring = expiring && !c.targeted
 	if !heuristicallyCacheable[m.Status] && !c.public && !c.maxAge.set && !c.sMaxAge.set && !expiring {
 		return "neither the status nor a directive allows it"
 	}

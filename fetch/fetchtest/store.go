@@ -237,7 +237,10 @@ func (s *Store) Open(id dht.ID, token verify.Token) (*fetch.Shelved, error) {
 		if e.meta.ID != id || !e.meta.Shared || verify.TokenOf(id, d) != token {
 			continue
 		}
-		whole := wholeOf(d.Algorithm(), e.body)
+		whole := e.seal.Whole
+		if whole.Pieces == nil {
+			whole = wholeOf(d.Algorithm(), e.body)
+		}
 		return &fetch.Shelved{
 			Digest: d, Coding: e.meta.Coding(), Complete: true, Has: fetch.AllPieces(d.Layout().Pieces()),
 			States: whole.States, Pieces: whole.Pieces, Body: bytes.NewReader(e.body), Close: func() {},

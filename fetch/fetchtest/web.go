@@ -2,8 +2,6 @@ package fetchtest
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/sha512"
 	"encoding/base64"
 	"io"
 	"net/http"
@@ -85,12 +83,7 @@ func (r *WebRequest) Sent() int64 {
 
 // ReprDigest returns the value of a Repr-Digest field for body by alg.
 func ReprDigest(alg verify.Algorithm, body []byte) string {
-	if alg == verify.SHA512 {
-		sum := sha512.Sum512(body)
-		return "sha-512=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":"
-	}
-	sum := sha256.Sum256(body)
-	return "sha-256=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":"
+	return alg.String() + "=:" + base64.StdEncoding.EncodeToString(sumOf(alg, body)) + ":"
 }
 
 // Put makes url answer o from now on. Transfers under way go on as they were.

@@ -31,6 +31,7 @@ type answer struct {
 	// representation is the length of the whole body of a 200 response when
 	// net/http must not be left to find it; -1 otherwise.
 	representation int64
+	forwarded      int   // the origin's status, if that is to be told
 	status         int   // 0 until WriteHeader
 	declared       int64 // Content-Length, -1 for none
 	sent           bool  // the header has gone to the server
@@ -49,7 +50,7 @@ func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 // reset forgets a response that has not gone out, and returns its header.
 func (a *answer) reset() http.Header {
-	a.status, a.declared, a.representation, a.err = 0, -1, -1, nil
+	a.status, a.declared, a.representation, a.forwarded, a.err = 0, -1, -1, 0, nil
 	h := a.Header()
 	clear(h)
 	return h
@@ -63,6 +64,7 @@ func (a *answer) WriteHeader(status int) {
 	a.status = status
 	h := a.Header()
 	a.fit(h)
+	noteForwarded(h, a.forwarded, status)
 	if n, err := strconv.ParseInt(h.Get("Content-Length"), 10, 64); err == nil {
 		a.declared = n
 	}

@@ -27,6 +27,16 @@ func label(h http.Header, name string, s fetch.Served) {
 	}
 }
 
+// noteForwarded says in h that the origin had answered with another status than
+// the one the client gets (RFC 9211 section 2.3).
+func noteForwarded(h http.Header, forwarded, status int) {
+	lines := h["Cache-Status"]
+	if forwarded == 0 || forwarded == status || len(lines) == 0 {
+		return
+	}
+	lines[len(lines)-1] += ";fwd-status=" + strconv.Itoa(forwarded)
+}
+
 // cacheStatus is a member of the Cache-Status list (RFC 9211).
 func cacheStatus(s fetch.Served) string {
 	item := httpsfv.NewItem(httpsfv.Token(cacheName))

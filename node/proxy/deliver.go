@@ -46,6 +46,7 @@ func (v *visit) fields(resp *fetch.Response, w way) {
 		w.response(in)
 	}
 	label(in, v.p.cfg.Name, resp.Served)
+	v.w.forwarded = resp.Served.ForwardStatus
 	h := v.w.Header()
 	maps.Copy(h, in)
 	if len(h["Content-Type"]) == 0 {
@@ -71,25 +72,42 @@ func (v *visit) serve(whole io.ReadSeeker) error {
 	if err != nil {
 		return &fetch.Failure{Cause: fetch.InternalFailure, Err: fmt.Errorf("measure body: %w", err)}
 	}
-	r := *v.r
-	if len(v.r.Header["Range"]) > 0 {
-		r.Header = v.r.Header.Clone()
-		if set := guardRange(v.r, size); set != "" {
+	h := v.w.Header()
+	delete(h, "Content-Length")
+	v.w.representation = size
+	switch evaluate(v.r.Header, h) {
+	case notModified:
+		v.bare(http.StatusNotModified)
+		return nil
+	case failed:
+		v.bare(http.StatusPreconditionFailed)
+		return nil
+	}
+	r := unconditional(v.r)
+	if len(r.Header["Range"]) > 0 {
+		set := guardRange(r, size)
+		if set != "" && takesRange(v.r.Header, h) {
 			r.Header.Set("Range", set)
 		} else {
 			delete(r.Header, "Range")
 		}
 	}
-	h := v.w.Header()
-	delete(h, "Content-Length")
-	v.w.representation = size
-	// A date that cannot be read is no validator; the field stays as it is.
-	modified, err := http.ParseTime(h.Get("Last-Modified"))
-	if err != nil {
-		modified = time.Time{}
-	}
-	http.ServeContent(v.w, &r, "", modified, whole)
+	http.ServeContent(v.w, r, "", time.Time{}, whole)
 	return nil
+}
+
+// bare answers without content. Fields that describe it go, and so does
+// Last-Modified where there is an entity tag (RFC 9110 section 15.4.5).
+func (v *visit) bare(status int) {
+	h := v.w.Header()
+	for _, name := range []string{"Content-Type", "Content-Encoding"} {
+		delete(h, name)
+	}
+	h["Content-Type"] = nil
+	if status == http.StatusNotModified && h.Get("Etag") != "" {
+		delete(h, "Last-Modified")
+	}
+	v.w.WriteHeader(status)
 }
 
 // stream passes a response through as it comes.

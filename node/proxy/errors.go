@@ -85,6 +85,9 @@ func problemOf(err error) problem {
 		cause = fetch.Timeout
 	}
 	if p, ok := problems[cause]; ok {
+		if errors.Is(err, fetch.ErrNoStale) {
+			p.status = http.StatusGatewayTimeout // RFC 9111 section 5.2.2.2
+		}
 		return p
 	}
 	return problems[fetch.InternalFailure]
