@@ -142,6 +142,9 @@ type Shelf interface {
 type Shelved struct {
 	Digest verify.Digest
 	Coding string
+	// Meta of the response that the body is of; nil offers nothing through a
+	// Fetcher, which holds it against what may be shared now.
+	Meta *Meta
 	// Complete: all pieces are here and proven; then States and Pieces are
 	// set (verify.Whole). Otherwise Has tells which pieces may be read.
 	Complete bool

@@ -64,6 +64,35 @@ func TestPlanOlderThanCamp(t *testing.T) {
 	}
 }
 
+// TestThirdCamp: what an honest peer may be asked for is reckoned anew when the
+// list in use is another, or it would be held against the next liars' list.
+func TestThirdCamp(t *testing.T) {
+	proof, list, _ := proven(t, 8)
+	falseAt := func(border int) *camp {
+		states := list.Bytes()
+		states[32*(border-1)] ^= 1
+		other, err := verify.ParseStateList(proof.Digest(), states)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &camp{list: other}
+	}
+	m := &Meta{Length: list.Layout().Length}
+	fl := &flight{body: newBody(m, proof), proof: proof}
+	c := &crowd{fl: fl, common: make(map[*camp]Pieces)}
+	honest := &source{camp: &camp{list: list}, have: Have{Has: AllPieces(8)}}
+	for _, border := range []int{2, 6} {
+		if err := c.adoptLocked(falseAt(border)); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 8 {
+			if may := c.offersLocked(honest).Has(i); may != (i != border && i != border-1) {
+				t.Errorf("border %d is false: piece %d may be asked for: %v", border, i, may)
+			}
+		}
+	}
+}
+
 // TestCommonPieces: two lists say the same of a piece if they have the same
 // states before and after it.
 func TestCommonPieces(t *testing.T) {

@@ -2,7 +2,9 @@ package fetch
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -280,9 +282,9 @@ func (fl *flight) sourcesLocked() []SourceBytes {
 	if n := fl.perSource["origin"]; n > 0 {
 		out = append(out, SourceBytes{Kind: "origin", Bytes: n})
 	}
-	for name, n := range fl.perSource {
+	for _, name := range slices.Sorted(maps.Keys(fl.perSource)) {
 		if name != "origin" {
-			out = append(out, SourceBytes{Kind: "peer", Peer: name, Bytes: n})
+			out = append(out, SourceBytes{Kind: "peer", Peer: name, Bytes: fl.perSource[name]})
 		}
 	}
 	return out

@@ -19,9 +19,10 @@ func TestHoldPromise(t *testing.T) {
 		name  string
 		rate  float64   // of the origin
 		peers []float64 // rates
+		share float64   // of the origin: 256 KiB each time, and its first second
 	}{
-		{"one peer, just fast enough", 30_000, []float64{33_000}},
-		{"a chain of slow peers", 40_000, []float64{17_000, 17_000, 17_000}},
+		{"one peer, just fast enough", 30_000, []float64{33_000}, .43},
+		{"a chain of slow peers", 40_000, []float64{17_000, 17_000, 17_000}, .8},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			play(t, nil, func(w *world) {
@@ -30,11 +31,14 @@ func TestHoldPromise(t *testing.T) {
 					w.peer(&fetchtest.Peer{Link: line(r)}, body)
 				}
 				d := w.get(body)
-				w.transferred(d, body, .8)
+				w.transferred(d, body, c.share)
 				if d.gap >= patience/2 {
 					w.Errorf("no octet for %v", d.gap)
 				}
 				w.within("all", d.took, direct(len(body), c.rate)*105/100)
+				if len(c.peers) == 1 && d.gap < 3*time.Second {
+					w.Errorf("nothing was held: no gap longer than %v", d.gap)
+				}
 				if d.took < 6*time.Minute {
 					w.Errorf("it was held for %v only", d.took)
 				}

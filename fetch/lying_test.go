@@ -372,7 +372,8 @@ func TestLyingCrowd(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := newRand(seed)
 			play(t, nil, func(w *world) {
-				w.origin(body, func(o *fetchtest.Object) { o.Link.Rate = float64(2+r.IntN(30)) * mbit })
+				rate := float64(2+r.IntN(30)) * mbit
+				w.origin(body, func(o *fetchtest.Object) { o.Link.Rate = rate })
 				for i := range 3 + r.IntN(10) {
 					p := &fetchtest.Peer{Link: &fetchtest.Link{Rate: float64(1+r.IntN(40)) * mbit, Latency: time.Duration(1+r.IntN(200)) * time.Millisecond}}
 					if r.IntN(2) == 0 {
@@ -387,8 +388,10 @@ func TestLyingCrowd(t *testing.T) {
 						w.after(time.Duration(r.IntN(5000))*time.Millisecond, p.Vanish)
 					}
 				}
-				w.whole(w.get(body), body)
+				d := w.get(body)
+				w.whole(d, body)
 				w.stored(body)
+				w.within("in a crowd", d.took, direct(len(body), rate)*105/100+40*time.Millisecond)
 				for _, name := range w.swarm.Banned() {
 					if !strings.HasPrefix(name, "liar") {
 						w.Errorf("an honest peer was banned: %v", w.swarm.Lies())

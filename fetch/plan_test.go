@@ -353,3 +353,19 @@ func TestNextHedges(t *testing.T) {
 		}
 	}
 }
+
+// TestNextPipe: a peer has a second order on its way, unless it needs long for
+// a single piece.
+func TestNextPipe(t *testing.T) {
+	const n = 8
+	for rate, want := range map[float64]int{0: 2, piece / 2: 1, 2 * piece: 2} {
+		p := fetch.Next(fetch.View{
+			Layout: verify.LayoutOf(n * piece), Have: fetch.NewPieces(n), Tail: n, Slots: 8, Hungry: -1, PeerSince: -1,
+			Origin: fetch.OriginView{Open: true, Until: n * piece, Rate: -1},
+			Peers:  []fetch.PeerView{{Has: fetch.AllPieces(n), Rate: rate}},
+		})
+		if len(p.Orders) != want {
+			t.Errorf("rate %.0f: %d orders, want %d", rate, len(p.Orders), want)
+		}
+	}
+}

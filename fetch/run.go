@@ -207,11 +207,18 @@ func (fl *flight) verdict() *Seal {
 }
 
 // forget ends the membership that the header fields had begun, unless another
-// flight for the same object goes on with it.
+// flight for the same object goes on with it, or the object is stored.
 func (fl *flight) forget() {
-	if fl.swarmed && !fl.f.flies(fl) {
-		fl.f.cfg.Router.Leave(fl.id.Key())
+	if !fl.swarmed || fl.f.flies(fl) {
+		return
 	}
+	if stored, err := fl.f.Open(fl.id, fl.want().Token()); err == nil {
+		stored.Close()
+		if stored.Complete {
+			return
+		}
+	}
+	fl.f.cfg.Router.Leave(fl.id.Key())
 }
 
 // key of the DHT under which the flight's crowd meets.

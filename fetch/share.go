@@ -61,6 +61,13 @@ func (s Sharing) Shareable(req *Request, m *Meta) (ok bool, why []string) {
 	return len(why) == 0, why
 }
 
+// offers reports whether a stored response, which passed Shareable when it was
+// fetched, may be served under the settings of now.
+func (s Sharing) offers(m *Meta) bool {
+	announced, _ := s.Announced(m)
+	return s.Mode != ShareOff && m.Shared && announced && (s.Private || m.PublicOrigin)
+}
+
 // Announced reports whether a shareable response is looked up, announced and
 // served to others.
 func (s Sharing) Announced(m *Meta) (ok bool, why string) {

@@ -15,11 +15,22 @@ func (f *Fetcher) Open(id dht.ID, token verify.Token) (*Shelved, error) {
 		return nil, ErrUnknown
 	}
 	shelved, err := f.cfg.Shelf.Open(id, token)
-	if err == nil {
-		f.countServed(shelved)
-		return shelved, nil
+	if err != nil {
+		return f.underway(id, token)
 	}
-	return f.underway(id, token)
+	if shelved.Meta == nil || !f.cfg.Sharing.offers(shelved.Meta) {
+		shelved.Close() // it was stored under other settings
+		return nil, ErrUnknown
+	}
+	f.countServed(shelved)
+	return shelved, nil
+}
+
+// Renews reports whether the membership for a stored response is kept up after
+// a restart: it may be shared under the settings of now, and is provable.
+func (f *Fetcher) Renews(m *Meta) bool {
+	_, err := verify.Admit(f.cfg.Policy, m.ParsedURL(), m.Evidence)
+	return err == nil && f.cfg.Sharing.offers(m)
 }
 
 // countServed books what is sent to other nodes.

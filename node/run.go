@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-
-	"github.com/flashcrowd/flashcrowd/fetch"
 )
 
 // drain is how long requests in progress may take after the end was asked for.
@@ -55,17 +53,12 @@ func (f *face) shutdown(ctx context.Context) error {
 // keepAnnounced renews the memberships of an earlier run, as far as they are
 // still allowed.
 func (n *Node) keepAnnounced(ctx context.Context) error {
-	sharing := n.sharing()
-	if sharing.Mode == fetch.ShareOff {
-		return nil
-	}
 	for item := range n.store.List() {
 		if ctx.Err() != nil {
 			return nil
 		}
-		m := item.Meta
-		if ok, _ := sharing.Announced(m); ok && m.Shared && (sharing.Private || m.PublicOrigin) {
-			n.router.Keep(m.ID.Key())
+		if n.fetch.Renews(item.Meta) {
+			n.router.Keep(item.Meta.ID.Key())
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -20,7 +21,21 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"flashcrowd": main})
+	testscript.Main(cleared{m}, map[string]func(){"flashcrowd": main})
+}
+
+// cleared runs the tests without what the machine says to flashcrowd: a test
+// that wants a setting from the environment makes it. The commands of scripts
+// do not come through here, and keep theirs.
+type cleared struct{ *testing.M }
+
+func (c cleared) Run() int {
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "FLASHCROWD_") {
+			os.Unsetenv(name)
+		}
+	}
+	return c.M.Run()
 }
 
 // TestScript runs the real main as its users do. No script ever joins another

@@ -120,5 +120,6 @@ func storedFields(m *fetch.Meta) http.Header {
 func stillShared(m *fetch.Meta) bool {
 	names, star := varyNames(m.Header)
 	others := slices.ContainsFunc(names, func(n string) bool { return n != "Accept-Encoding" })
-	return !star && !others && len(m.Header.Values("Set-Cookie")) == 0
+	c := controlOf(m.Header)
+	return !star && !others && len(m.Header.Values("Set-Cookie")) == 0 && !c.noStore && !c.private
 }

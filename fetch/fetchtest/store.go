@@ -242,7 +242,7 @@ func (s *Store) Open(id dht.ID, token verify.Token) (*fetch.Shelved, error) {
 			whole = wholeOf(d.Algorithm(), e.body)
 		}
 		return &fetch.Shelved{
-			Digest: d, Coding: e.meta.Coding(), Complete: true, Has: fetch.AllPieces(d.Layout().Pieces()),
+			Digest: d, Coding: e.meta.Coding(), Meta: e.meta, Complete: true, Has: fetch.AllPieces(d.Layout().Pieces()),
 			States: whole.States, Pieces: whole.Pieces, Body: bytes.NewReader(e.body), Close: func() {},
 		}, nil
 	}
