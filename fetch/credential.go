@@ -56,7 +56,8 @@ func credentialName(name string) bool {
 			return true
 		}
 	}
-	return strings.HasSuffix(name, "token") || strings.HasSuffix(name, "signature") || strings.HasSuffix(name, "secret")
+	return strings.HasSuffix(name, "key") || strings.HasSuffix(name, "pass") || strings.HasSuffix(name, "credential") ||
+		strings.HasSuffix(name, "appid") || strings.HasSuffix(name, "invite") || strings.HasSuffix(name, "token") || strings.HasSuffix(name, "signature") || strings.HasSuffix(name, "secret")
 }
 
 // looksRandom reports whether some run of 20 or more letters, digits, "-" and

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -95,6 +96,10 @@ func (f *Fetcher) Do(ctx context.Context, req *Request) (*Response, error) {
 	}
 	j.settled(ctx)
 	stored := j.lookup()
+	if stored != nil && guarded(req, stored.Meta) {
+		closeStored(stored)
+		return j.pass(ctx, "bypass")
+	}
 	if stored != nil && stored.Fresh {
 		return j.hit(stored), nil
 	}
@@ -110,6 +115,14 @@ func (f *Fetcher) Do(ctx context.Context, req *Request) (*Response, error) {
 		return j.part(ctx, stored)
 	}
 	return j.fly(ctx, stored)
+}
+
+// guarded reports whether a stored response must not answer req from the
+// cache: any page can send a gateway request, and what a private address named
+// by a name said is for the guard of the origin to refuse.
+func guarded(req *Request, m *Meta) bool {
+	_, err := netip.ParseAddr(req.URL.Hostname())
+	return req.Face == Gateway && !m.PublicOrigin && err != nil
 }
 
 // passes says why a request goes to the origin and back untouched by cache and

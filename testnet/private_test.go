@@ -134,3 +134,30 @@ func ask(t *testing.T, m *Node, target string, body []byte) error {
 	_, err = p.Have(t.Context())
 	return err
 }
+
+// TestSettingsOfNowDecide stores a body while private addresses are shared and
+// restarts the node with that turned off: it is offered no more.
+func TestSettingsOfNowDecide(t *testing.T) {
+	o := testOrigin(t)
+	n := testNet(t, Config{Nodes: 1})
+	body := Random(2<<20, 97)
+	o.Put("/public.bin", File{Body: body})
+	url := o.URL + "/public.bin"
+	fetchBody(t, n.Nodes[0], url, body)
+	offered := func() bool { return ask(t, n.Nodes[0], url, body) == nil }
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if waitFor(ctx, offered) != nil {
+		t.Fatal("the body is not offered")
+	}
+	n.Nodes[0].cfg.SharePrivate = "off"
+	if err := n.Restart(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if r, _ := fetchBody(t, n.Nodes[0], url, body); r.Outcome != "hit" {
+		t.Errorf("outcome %s, want a hit", r.Outcome)
+	}
+	if offered() {
+		t.Error("the body is offered although private addresses are not shared any more")
+	}
+}

@@ -39,6 +39,9 @@ func (c *testnetUpCmd) Run(s *session) error {
 	if c.Nodes < 1 || c.Nodes > maxTestNodes {
 		return &node.UsageError{Flag: "nodes", Err: fmt.Errorf("%d is not between 1 and %d", c.Nodes, maxTestNodes)}
 	}
+	if c.Script && c.Nodes < 2 {
+		return &node.UsageError{Flag: "nodes", Err: errors.New("a script needs a crowd: at least 2")}
+	}
 	config := testnet.Config{Nodes: c.Nodes}
 	if c.Verbose {
 		config.Logger = slog.New(slog.NewTextHandler(s.talk, nil))

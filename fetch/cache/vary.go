@@ -37,6 +37,11 @@ func selects(m *fetch.Meta, h http.Header) bool {
 	if star {
 		return false
 	}
+	// Some origins code what they send and forget to say Vary (evidence.md
+	// section 3.1): variants never mix all the same.
+	if m.Coding() != "" && !slices.Contains(names, "Accept-Encoding") && !acceptsCoding(h, m.Coding()) {
+		return false
+	}
 	for _, name := range names {
 		if selecting(name, m.Vary, m.Coding()) != selecting(name, h, m.Coding()) {
 			return false
@@ -105,6 +110,17 @@ func selecting(name string, h http.Header, coding string) string {
 		return acceptedCoding(list)
 	}
 	return strings.Join(list, ",")
+}
+
+// acceptsCoding reports whether a request with the fields h takes a body in
+// this coding: gzip where its Accept-Encoding comes down to that, any other
+// where it is named.
+func acceptsCoding(h http.Header, coding string) bool {
+	const name = "Accept-Encoding"
+	if isGzip(coding) {
+		return selecting(name, h, coding) == "gzip"
+	}
+	return strings.Contains(strings.ToLower(strings.Join(h[name], ",")), strings.ToLower(coding))
 }
 
 // acceptedCoding is what Accept-Encoding comes down to on its way upstream

@@ -3,6 +3,8 @@ package cache
 import (
 	"net/http"
 	"testing"
+
+	"github.com/flashcrowd/flashcrowd/fetch"
 )
 
 // RFC 9111 section 4.1.
@@ -62,5 +64,19 @@ func TestSelects(t *testing.T) {
 				t.Errorf("keys equal: %v, want %v", !tt.want, tt.want)
 			}
 		})
+	}
+}
+
+// TestCodedResponseWithoutVary: what an origin codes without saying Vary does
+// not answer who cannot read it.
+func TestCodedResponseWithoutVary(t *testing.T) {
+	m := &fetch.Meta{Header: http.Header{"Content-Encoding": {"gzip"}}}
+	for accepted, want := range map[string]bool{"gzip": true, "gzip, br": true, "identity": false, "br": false, "gzip;q=0": false} {
+		if got := selects(m, http.Header{"Accept-Encoding": {accepted}}); got != want {
+			t.Errorf("Accept-Encoding %q: selected %v, want %v", accepted, got, want)
+		}
+	}
+	if selects(m, http.Header{}) {
+		t.Error("no Accept-Encoding: selected")
 	}
 }
