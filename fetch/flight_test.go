@@ -311,3 +311,24 @@ func TestFailureIsShared(t *testing.T) {
 		w.whole(w.get(o.Body), o.Body)
 	})
 }
+
+// TestEndlessStreamsAreNotSpooled: each client has its own stream from the
+// origin, and nothing of it is kept.
+func TestEndlessStreamsAreNotSpooled(t *testing.T) {
+	for mediaType, want := range map[string]bool{
+		"text/event-stream": true, "audio/mpeg": true, "multipart/x-mixed-replace; boundary=b": true, "text/plain": false,
+	} {
+		play(t, nil, func(w *world) {
+			body := bodyOf(mib)
+			o := object(body, line(originRate))
+			o.NoLength = true
+			o.Header.Set("Content-Type", mediaType)
+			w.web.Put(site, o)
+			d := w.get(body)
+			w.whole(d, body)
+			if got := len(w.store.Metas()) == 0; got != want {
+				w.Errorf("%s: left out of the cache: %v, want %v", mediaType, got, want)
+			}
+		})
+	}
+}

@@ -2,7 +2,10 @@ package fetch
 
 import (
 	"errors"
+	"fmt"
+	"mime"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/dht"
@@ -42,6 +45,10 @@ func (fl *flight) ask(stored *Stored) *Answer {
 		fl.refused = true
 		return nil
 	}
+	if endless(ans.Meta) {
+		fl.alone(ans, fmt.Errorf("%w: a stream without an end", ErrNotStorable))
+		return nil
+	}
 	fl.judge(ans.Meta)
 	writer, err := fl.f.cfg.Cache.Create(fl.req, ans.Meta)
 	if err != nil {
@@ -51,6 +58,18 @@ func (fl *flight) ask(stored *Stored) *Answer {
 	fl.meta, fl.writer = ans.Meta, writer
 	fl.body = newBody(ans.Meta, fl.proof)
 	return ans
+}
+
+// endless reports whether m begins a body that is not meant to end: events, or
+// sound and pictures of no known length. Spooling one would fill the cache
+// with it and cut it there.
+func endless(m *Meta) bool {
+	if m.Length >= 0 {
+		return false
+	}
+	t, _, _ := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	return t == "text/event-stream" || t == "multipart/x-mixed-replace" ||
+		strings.HasPrefix(t, "audio/") || strings.HasPrefix(t, "video/")
 }
 
 // own turns the end of the flight's own context into a failure: to a rider it
@@ -199,6 +218,9 @@ func (fl *flight) verdict() *Seal {
 	if !fl.landed {
 		if fl.failure == nil {
 			fl.failLocked(fl.own(&Failure{Incomplete, ErrNotDelivered}))
+		}
+		if fl.riders > 0 {
+			fl.f.log.Warn("failed", "host", fl.req.URL.Host, "octets", fl.body.front, "err", fl.failure)
 		}
 		return nil
 	}

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -42,7 +43,8 @@ func newStats(r prometheus.Registerer) *stats {
 			Name: "flashcrowd_bytes_total", Help: "Octets of bodies by direction and source.",
 		}, []string{"direction", "source"}),
 		rejects: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flashcrowd_unfit_bytes_total", Help: "Octets of peers that did not fit the evidence, by reason.",
+			// The swarm counts what it throws away itself in the same metric.
+			Name: "flashcrowd_rejected_bytes_total", Help: "Octets of peers that were thrown away, by reason.",
 		}, []string{"reason"}),
 		unproven: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "flashcrowd_unproven_bytes_delivered_total", Help: "Octets of peers delivered without proof; always 0.",
@@ -57,7 +59,13 @@ func newStats(r prometheus.Registerer) *stats {
 		}),
 	}
 	if r != nil {
-		r.MustRegister(s.bytes, s.rejects, s.unproven, s.copies, s.regret)
+		r.MustRegister(s.bytes, s.unproven, s.copies, s.regret)
+		var there prometheus.AlreadyRegisteredError
+		if err := r.Register(s.rejects); errors.As(err, &there) {
+			s.rejects = there.ExistingCollector.(*prometheus.CounterVec)
+		} else if err != nil {
+			panic("fetch: internal error: register metrics: " + err.Error())
+		}
 	}
 	return s
 }

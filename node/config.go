@@ -76,7 +76,7 @@ type Config struct {
 	// node and answers none. If empty, "on".
 	Swarm string
 	// Share is what is announced and served: "auto" (what is large and
-	// provable, the rest in a crowd), "all" that may be shared, or "off". If
+	// provable), "all" that may be shared, or "off". If
 	// empty, "auto".
 	Share string
 	// SharePrivate says whether what lies on private addresses may be shared:
