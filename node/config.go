@@ -88,6 +88,14 @@ type Config struct {
 	// Such names are not asked of the DNS, and the gateway may reach them where
 	// they are private.
 	Resolve map[string][]netip.Addr
+	// Intercept are the hosts whose https this node answers itself, so that it
+	// is cached and shared. If empty, all https is tunnelled untouched.
+	Intercept Hosts
+	// Bypass are the hosts whose requests go straight to the origin: neither
+	// cache nor other nodes have to do with them.
+	Bypass Hosts
+	// Deny are the hosts that no client reaches through this node.
+	Deny Hosts
 	// ConnectPorts are the ports that CONNECT may reach. If empty,
 	// DefaultConnectPorts().
 	ConnectPorts Ports

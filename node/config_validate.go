@@ -44,7 +44,7 @@ var networkName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 func (c Config) Validate() error {
 	c = c.WithDefaults()
 	for _, check := range []func() error{
-		c.validateWords, c.validateListeners, c.validateMirrors, c.validateSwarm, c.validateResolve,
+		c.validateWords, c.validateListeners, c.validateMirrors, c.validateSwarm, c.validateResolve, c.validateHosts,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -209,6 +209,15 @@ func lastPort(addr multiaddr.Multiaddr) string {
 		}
 	}
 	return ""
+}
+
+func (c Config) validateHosts() error {
+	for flag, hosts := range map[string]Hosts{"intercept": c.Intercept, "bypass": c.Bypass, "deny": c.Deny} {
+		if _, err := ParseHosts(hosts); err != nil {
+			return &UsageError{flag, err}
+		}
+	}
+	return nil
 }
 
 func (c Config) validateResolve() error {

@@ -21,6 +21,7 @@ const (
 	lockName     = "lock"
 	indexName    = "index"
 	bodiesName   = "bodies"
+	caName       = "ca"
 )
 
 const (

@@ -20,6 +20,7 @@ import (
 	"github.com/flashcrowd/flashcrowd/fetch/origin"
 	"github.com/flashcrowd/flashcrowd/fetch/swarm"
 	"github.com/flashcrowd/flashcrowd/node/admin"
+	"github.com/flashcrowd/flashcrowd/node/authority"
 	"github.com/flashcrowd/flashcrowd/node/proxy"
 	"github.com/flashcrowd/flashcrowd/verify"
 )
@@ -39,6 +40,9 @@ type Node struct {
 	router *kad.Router  // nil with --swarm off
 	swarm  *swarm.Swarm // nil with --swarm off
 	fetch  *fetch.Fetcher
+
+	authority *authority.Authority // nil where nothing is intercepted
+	exempt    *authority.Exempt    // with authority
 
 	faces   []*face
 	ready   chan struct{}
@@ -64,7 +68,7 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 		}
 	}()
 	for _, open := range []func(context.Context) error{
-		n.openData, n.openStore, n.openHost, n.openOrigin, n.openSwarm, n.openFetch, n.openFaces, n.openProxy, n.openAdmin, n.publish,
+		n.openData, n.openStore, n.openHost, n.openOrigin, n.openSwarm, n.openFetch, n.openAuthority, n.openFaces, n.openProxy, n.openAdmin, n.publish,
 	} {
 		if err := open(ctx); err != nil {
 			return nil, err
@@ -209,7 +213,8 @@ func (n *Node) openProxy(context.Context) error {
 	p := proxy.New(proxy.Config{
 		Fetcher: n.fetch, Dial: n.dialTunnel, Name: n.pseudonym(),
 		ConnectPorts: n.cfg.ConnectPorts.Has, Allow: n.cfg.Allow, Own: n.addrs(),
-		Logger: n.log, Metrics: n.metrics,
+		Intercept: n.interception(),
+		Logger:    n.log, Metrics: n.metrics,
 	})
 	n.closing(func() error { p.Close(); return nil })
 	for _, f := range n.faces {
@@ -231,6 +236,7 @@ func (n *Node) openAdmin(context.Context) error {
 	f.server = admin.NewServer(admin.Config{
 		Addr: f.addr(), Status: n.Status, Peers: n.Peers, Faces: n.where,
 		Why: func(url string) (any, bool) { return n.fetch.Receipt(url) }, Metrics: n.metrics, Logger: n.log,
+		Certificate: n.certificate(),
 	})
 	return nil
 }

@@ -34,7 +34,8 @@ type faceFlags struct {
 	Mirror []string `group:"faces" sep:"," placeholder:"LISTEN=ORIGIN" help:"Reverse proxy for one origin, such as 127.0.0.1:8081=https://deb.debian.org; repeatable, port 0 picks one."`
 	Allow  []string `group:"faces" sep:"," placeholder:"CIDR" help:"Clients that may use proxy and mirrors beside this machine, such as 192.168.1.0/24; repeatable. Default: nobody."`
 
-	ConnectPorts string `group:"reach" default:"${ports}" placeholder:"PORTS" help:"Ports that CONNECT may reach. Default: ${default}."`
+	Intercept    []string `group:"reach" sep:"," placeholder:"HOST" help:"Hosts whose https this node answers itself, so that it is cached and shared: a name or a pattern such as *.example.org; repeatable. Clients have to trust its certificate: see ca. Default: nobody, https is tunnelled."`
+	ConnectPorts string   `group:"reach" default:"${ports}" placeholder:"PORTS" help:"Ports that CONNECT may reach. Default: ${default}."`
 }
 
 // logFlags say what the node says of itself.
@@ -74,6 +75,7 @@ func configOf(f *faceFlags, n *nodeFlags, l *logFlags) (node.Config, error) {
 		{"mirror", parseMirrors(f.Mirror, &c)}, {"allow", parseAllow(f.Allow, &c)},
 		{"cache-size", parseCacheSize(n.CacheSize, &c)}, {"resolve", parseResolve(n.Resolve, &c)},
 		{"connect-ports", parsePorts(f.ConnectPorts, &c)},
+		{"intercept", parseHosts(f.Intercept, &c.Intercept)},
 	} {
 		if field.err != nil {
 			return c, &node.UsageError{Flag: field.flag, Err: field.err}
@@ -146,6 +148,11 @@ func parseResolve(list []string, c *node.Config) error {
 		c.Resolve[host] = append(c.Resolve[host], addr)
 	}
 	return nil
+}
+
+func parseHosts(list []string, to *node.Hosts) (err error) {
+	*to, err = node.ParseHosts(filled(list))
+	return err
 }
 
 func parsePorts(text string, c *node.Config) error {

@@ -31,13 +31,16 @@ type dialer struct {
 	guard Guard
 	pins  pins
 	tls   *tls.Config
+	// spares were opened by Vet.
+	spares spares
 }
 
 func newDialer(cfg Config, g Guard, p pins) *dialer {
 	return &dialer{cfg: cfg, guard: g, pins: p, tls: &tls.Config{
-		RootCAs:    cfg.RootCAs,
-		MinVersion: tls.VersionTLS12,
-		NextProtos: []string{"h2", "http/1.1"},
+		RootCAs:          cfg.RootCAs,
+		MinVersion:       tls.VersionTLS12,
+		NextProtos:       []string{"h2", "http/1.1"},
+		VerifyConnection: checkChain,
 	}}
 }
 
@@ -128,26 +131,4 @@ func addrOf(a net.Addr) (netip.Addr, bool) {
 	}
 	ap, err := netip.ParseAddrPort(a.String())
 	return ap.Addr(), err == nil
-}
-
-func (d *dialer) dialTLS(ctx context.Context, network, hostport string) (net.Conn, error) {
-	conn, err := d.dial(ctx, network, hostport)
-	if err != nil {
-		return nil, err
-	}
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		conn.Close()
-		return nil, &fetch.Failure{Cause: fetch.BadRequest, Err: fmt.Errorf("split host and port: %w", err)}
-	}
-	cfg := d.tls.Clone()
-	cfg.ServerName = host
-	ctx, cancel := context.WithTimeout(ctx, d.cfg.TLSTimeout)
-	defer cancel()
-	secure := tls.Client(conn, cfg)
-	if err := secure.HandshakeContext(ctx); err != nil {
-		conn.Close()
-		return nil, &fetch.Failure{Cause: tlsCause(err), Err: fmt.Errorf("tls handshake: %w", err)}
-	}
-	return secure, nil
 }

@@ -41,8 +41,9 @@ func dialCause(err error) fetch.Cause {
 // tlsCause says why a handshake failed.
 func tlsCause(err error) fetch.Cause {
 	var certificate *tls.CertificateVerificationError
+	var chain *ChainError
 	switch {
-	case errors.As(err, &certificate):
+	case errors.As(err, &certificate), errors.As(err, &chain):
 		return fetch.TLS
 	case isTimeout(err):
 		return fetch.Timeout

@@ -118,6 +118,7 @@ func New(cfg Config) *Client {
 // Close closes the connections that nobody uses. Requests under way end with
 // their own contexts, and their connections with them.
 func (c *Client) Close() {
+	c.local.dialer.spares.close()
 	c.local.transport.CloseIdleConnections()
 	c.gateway.transport.CloseIdleConnections()
 }

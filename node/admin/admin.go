@@ -26,6 +26,9 @@ type Config struct {
 	// Why returns the receipt of the last response for url, to be written as
 	// JSON, or false when there is none. If nil, there is never one.
 	Why func(url string) (any, bool)
+	// Certificate is that of the interception authority, as PEM, shown at
+	// /ca.pem. If nil, there is none.
+	Certificate []byte
 	// Metrics are shown at /metrics. If nil, none.
 	Metrics prometheus.Gatherer
 	// Logger takes what fails. If nil, it is silent.
@@ -70,6 +73,7 @@ func NewHandler(c Config) http.Handler {
 		"/api/v1/peers":  http.HandlerFunc(a.peers),
 		"/api/v1/faces":  http.HandlerFunc(a.faces),
 		"/api/v1/why":    http.HandlerFunc(a.why),
+		"/ca.pem":        http.HandlerFunc(a.certificate),
 	}
 	return guard(hostsOf(c.Addr), readOnly(routes))
 }

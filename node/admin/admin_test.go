@@ -137,6 +137,17 @@ func TestHostIsCheckedWhateverTheForm(t *testing.T) {
 	}
 }
 
+func TestCertificate(t *testing.T) {
+	const cert = "-----BEGIN CERTIFICATE-----\n"
+	res, body := get(t, serve(t, Config{Certificate: []byte(cert)}), "/ca.pem")
+	if res.StatusCode != 200 || body != cert || res.Header.Get("Content-Type") != "application/x-pem-file" {
+		t.Errorf("%s %q %v", res.Status, body, res.Header)
+	}
+	if res, body := get(t, serve(t, Config{}), "/ca.pem"); res.StatusCode != 404 || !strings.Contains(body, "--intercept") {
+		t.Errorf("without one: %s %q", res.Status, body)
+	}
+}
+
 func TestHostsOf(t *testing.T) {
 	for addr, want := range map[string][]string{
 		"127.0.0.1:3129": {"127.0.0.1:3129", "[::1]:3129", "localhost:3129"},

@@ -64,6 +64,18 @@ func (a *api) why(w http.ResponseWriter, r *http.Request) {
 	a.write(w, receipt)
 }
 
+// certificate answers with what clients have to trust. It is public: every
+// client on this machine is shown it anyway.
+func (a *api) certificate(w http.ResponseWriter, _ *http.Request) {
+	if len(a.Certificate) == 0 {
+		writeError(w, http.StatusNotFound, "this node intercepts nothing", "start it with --intercept HOST to make a certificate")
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-pem-file")
+	w.Header().Set("Content-Disposition", `attachment; filename="flashcrowd-ca.pem"`)
+	w.Write(a.Certificate)
+}
+
 // write answers with v as one line of JSON.
 func (a *api) write(w http.ResponseWriter, v any) {
 	raw, err := encode(v)

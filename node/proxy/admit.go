@@ -34,7 +34,7 @@ func (p *Proxy) admit(r *http.Request) error {
 	switch {
 	case fields > maxFields:
 		return refuse(headerTooLarge, "more than %d header fields", maxFields)
-	case len(r.Method) > maxMethod, r.Method == "PRI", r.ProtoMajor != 1:
+	case len(r.Method) > maxMethod, r.Method == "PRI", r.ProtoMajor != 1 && interceptedIn(r.Context()) == nil:
 		return badRequest("request line")
 	case r.Method == http.MethodTrace:
 		// It shows a page what is hidden from it, and this node's own fields.

@@ -100,7 +100,7 @@ func (a *answer) commit() {
 		return
 	}
 	a.sent, a.first = true, time.Now()
-	if a.body != nil && !a.body.ended.Load() {
+	if a.body != nil && !a.body.ended.Load() && a.r.ProtoMajor == 1 {
 		a.Header().Set("Connection", "close")
 	}
 	a.ResponseWriter.WriteHeader(a.status)

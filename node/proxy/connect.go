@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -39,6 +38,9 @@ func (p *Proxy) connect(v *visit) error {
 		return refuse(tooManyTunnels, "no more than %d tunnels", p.cfg.MaxTunnels)
 	}
 	defer p.tunnels.done(t)
+	if p.interceptor.wants(hostOf(hostport), port) {
+		return p.intercept(v, t, hostport)
+	}
 	return p.tunnel(v, t, hostport)
 }
 
@@ -68,16 +70,10 @@ func (p *Proxy) tunnel(v *visit, t *tunnel, hostport string) error {
 	if err != nil {
 		return err
 	}
-	near, early, err := v.takeOver()
+	defer far.Close()
+	near, early, err := v.establish()
 	if err != nil {
-		far.Close()
 		return err
-	}
-	if _, err := io.WriteString(near, "HTTP/1.1 200 Connection Established\r\n\r\n"); err != nil {
-		near.Close()
-		far.Close()
-		v.err = err
-		return nil
 	}
 	v.outcome, v.w.status, v.w.first = "tunnel", http.StatusOK, time.Now()
 	v.w.octets = t.carry(near, far, early, p.cfg.TunnelIdle)

@@ -42,6 +42,8 @@ type Config struct {
 	// for them are not proxied. The listener that a request came in by need
 	// not be among them.
 	Own []netip.AddrPort
+	// Intercept is whom this node answers for; nil is nobody.
+	Intercept *Interception
 	// MaxTunnels is how many CONNECT tunnels there may be at once; 0 is 4096.
 	MaxTunnels int
 	// TunnelIdle is how long a tunnel may carry nothing in either direction;
@@ -55,12 +57,14 @@ type Config struct {
 // Proxy is the HTTP face of a node. Its methods may be called at once from
 // many goroutines.
 type Proxy struct {
-	cfg      Config
-	log      *slog.Logger
-	stats    *stats
-	tunnels  *tunnels
-	stranger atomic.Bool // a client that is not allowed was logged
-	wait     waits
+	cfg     Config
+	log     *slog.Logger
+	stats   *stats
+	tunnels *tunnels
+	// interceptor is nil where nothing is intercepted.
+	interceptor *interceptor
+	stranger    atomic.Bool // a client that is not allowed was logged
+	wait        waits
 }
 
 // New returns a Proxy. Whoever calls New calls Close.
@@ -80,15 +84,24 @@ func New(cfg Config) *Proxy {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Proxy{
+	p := &Proxy{
 		cfg: cfg, log: cfg.Logger, stats: newStats(cfg.Metrics), wait: waits{uploadIdle, lingering},
 		tunnels: newTunnels(cfg.MaxTunnels),
 	}
+	if cfg.Intercept != nil {
+		p.interceptor = newInterceptor(p, *cfg.Intercept)
+	}
+	return p
 }
 
-// Close ends all tunnels and waits for them; no new ones are opened. Other
-// requests end with the servers that carry them.
-func (p *Proxy) Close() { p.tunnels.close() }
+// Close ends all tunnels and intercepted connections and waits for them; no
+// new ones are opened. Other requests end with the servers that carry them.
+func (p *Proxy) Close() {
+	p.tunnels.close()
+	if p.interceptor != nil {
+		p.interceptor.close()
+	}
+}
 
 // Handler returns the face of the main listener: forward proxy, CONNECT and
 // gateway.

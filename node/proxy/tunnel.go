@@ -101,6 +101,16 @@ func (t *tunnel) begin(near, far net.Conn, idle time.Duration) {
 	}
 }
 
+// hold makes conn end with the tunnel; it is the caller's otherwise.
+func (t *tunnel) hold(conn net.Conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ends = []net.Conn{conn}
+	if t.ended {
+		t.endLocked()
+	}
+}
+
 // pump moves octets from src to dst until src has ended or something fails,
 // and returns how many. The kernel may do it all, unseen, so the read deadline
 // is for looking at the count now and then.

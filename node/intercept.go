@@ -1,0 +1,59 @@
+package node
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/flashcrowd/flashcrowd/node/authority"
+	"github.com/flashcrowd/flashcrowd/node/proxy"
+)
+
+// CADir returns the folder of the interception authority within the data
+// folder dir.
+func CADir(dir string) string { return filepath.Join(dir, caName) }
+
+// openAuthority makes or loads the authority where the user lists hosts. A
+// new one has to be installed before clients believe it.
+func (n *Node) openAuthority(context.Context) error {
+	if len(n.cfg.Intercept) == 0 {
+		return nil
+	}
+	dir := CADir(n.data.Path())
+	a, renewed, err := authority.Open(dir, n.cfg.Intercept)
+	if err != nil {
+		return err
+	}
+	n.authority, n.exempt = a, authority.OpenExempt(dir)
+	if renewed {
+		n.log.Warn("new interception authority: run `flashcrowd ca install`, or see `flashcrowd ca show`",
+			"file", authority.PublicFile(dir), "name", a.Certificate().Subject.CommonName)
+	}
+	return nil
+}
+
+// interception is what the proxy needs to answer for the hosts of the list.
+func (n *Node) interception() *proxy.Interception {
+	if n.authority == nil {
+		return nil
+	}
+	return &proxy.Interception{
+		Wants:  func(host string) bool { return n.cfg.Intercept.Has(host) && !n.cfg.Bypass.Has(host) },
+		Vet:    n.origin.Vet,
+		Leaf:   n.authority.Leaf,
+		Exempt: n.exempt.Has,
+		Spare: func(host, why string) {
+			if err := n.exempt.Add(host, why); err != nil {
+				n.log.Warn("remember tunnelled host", "err", err)
+			}
+		},
+	}
+}
+
+// certificate returns what clients have to trust, or nil where nothing is
+// intercepted.
+func (n *Node) certificate() []byte {
+	if n.authority == nil {
+		return nil
+	}
+	return n.authority.PEM()
+}
