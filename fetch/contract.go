@@ -72,6 +72,8 @@ type Stored struct {
 	}
 	// Sources of the body's octets when it was fetched.
 	Sources []SourceBytes
+
+	landing *flight // that is about to store it; nil when it is stored
 }
 
 // SourceBytes is how much of a body came from where.

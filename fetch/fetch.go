@@ -19,10 +19,11 @@ import (
 type Config struct {
 	Cache  Cache
 	Origin Origin
-	// Fresh says whether a response under way may answer a request that came
-	// after its header fields, as Stored.Fresh does of a stored one; nil means
-	// never: each such request asks the origin.
-	Fresh func(req *Request, m *Meta, now time.Time) bool
+	// Judge says what Lookup would say of the response m, which is under way,
+	// were it stored; there is no Body. It returns nil when req does not select
+	// m, or may not have it. A nil Judge is one that always returns nil: each
+	// request asks the origin.
+	Judge func(req *Request, m *Meta, now time.Time) *Stored
 	// Memory of digests; nil remembers nothing.
 	Memory Memory
 	// Shelf is what the cache offers to other nodes; nil offers nothing.
@@ -57,6 +58,7 @@ type Fetcher struct {
 	flights    map[string]*flight
 	landing    map[string][]*flight // by subject; swept at each start
 	refreshing map[string]bool      // by flightKey
+	solitary   solitary
 	closed     bool
 }
 
@@ -94,7 +96,6 @@ func (f *Fetcher) Do(ctx context.Context, req *Request) (*Response, error) {
 	if why := passes(req); why != "" {
 		return j.pass(ctx, why)
 	}
-	j.settled(ctx)
 	stored := j.lookup()
 	if stored != nil && guarded(req, stored.Meta) {
 		closeStored(stored)
@@ -131,7 +132,8 @@ func passes(req *Request) string {
 	switch {
 	case req.Method != http.MethodGet && req.Method != http.MethodHead:
 		return "method"
-	case req.Body != nil && req.Length != 0, directives(req.Header.Values("Cache-Control")).has("no-store"):
+	case req.Body != nil && req.Length != 0,
+		directives(req.Header.Values("Cache-Control")).has("no-store") && !onlyIfCached(req):
 		return "request"
 	}
 	return ""
@@ -168,13 +170,17 @@ func ranged(req *Request) bool { return req.Header.Get("Range") != "" }
 // lookup asks the cache, and notes why the request is forwarded if it will be.
 // A cache that fails is a cache that has nothing.
 func (j *journey) lookup() *Stored {
-	stored, err := j.f.cfg.Cache.Lookup(j.req, time.Now())
+	stored, others := j.arrived()
+	var err error
+	if stored == nil {
+		stored, err = j.f.cfg.Cache.Lookup(j.req, time.Now())
+	}
 	switch {
 	case err == nil && stored.Unwanted:
 		j.forward = "request"
 	case err == nil:
 		j.forward = "stale"
-	case errors.Is(err, ErrVaryMiss):
+	case others, errors.Is(err, ErrVaryMiss):
 		j.forward = "vary-miss"
 	default:
 		j.forward = "uri-miss"
@@ -240,9 +246,13 @@ func (j *journey) fly(ctx context.Context, stored *Stored) (*Response, error) {
 		closeStored(stored)
 		return nil, j.fail(stranded(fl.err, stored))
 	case fl.freshened:
+		s := fl.takeRenewed(leader)
 		fl.leave(leader)
 		closeStored(stored)
-		return j.validated(ctx)
+		if !leader {
+			return j.renewed(ctx)
+		}
+		return j.validated(ctx, s)
 	case fl.direct != nil && leader:
 		closeStored(stored)
 		return j.direct(ctx, fl), nil
@@ -250,10 +260,9 @@ func (j *journey) fly(ctx context.Context, stored *Stored) (*Response, error) {
 		fl.leave(leader)
 		closeStored(stored)
 		return j.pass(ctx, j.forward)
-	case !leader && !fl.suits(j.req):
-		fl.leave(leader)
+	case !leader:
 		closeStored(stored)
-		return j.pass(ctx, "vary-miss")
+		return j.share(ctx, fl)
 	}
 	closeStored(stored)
 	if leader && (conditional(j.req) || ranged(j.req)) && fl.short() {
@@ -272,15 +281,14 @@ func (j *journey) stale(s *Stored) *Response {
 	return r
 }
 
-// validated answers with what the origin has just said is still right.
-func (j *journey) validated(ctx context.Context) (*Response, error) {
-	why := j.forward
-	s := j.lookup()
+// validated answers with s, of which the origin has just said that it is still
+// right. If it is nil, the origin is asked for all.
+func (j *journey) validated(ctx context.Context, s *Stored) (*Response, error) {
 	if s == nil {
-		return j.pass(ctx, why)
+		return j.pass(ctx, j.forward)
 	}
 	r := j.hit(s)
-	r.Served.Hit, r.Served.Forward, r.Served.ForwardStatus = false, why, http.StatusNotModified
+	r.Served.Hit, r.Served.Forward, r.Served.ForwardStatus = false, j.forward, http.StatusNotModified
 	return r, nil
 }
 

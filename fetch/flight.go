@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/dht"
@@ -35,7 +36,7 @@ type flight struct {
 	// Set before ready is closed, immutable afterwards.
 	ready     chan struct{}
 	err       error
-	freshened bool
+	freshened bool // what was stored is right; renewed has it once
 	refused   bool
 	direct    *Answer
 	meta      *Meta
@@ -44,6 +45,10 @@ type flight struct {
 	proof     verify.Proof // valid if strangers may be asked
 	swarmed   bool         // strangers are asked
 	id        dht.ID
+
+	// invalid: an unsafe request has made what the flight brings unusable
+	// without validation (RFC 9111 section 4.4).
+	invalid atomic.Bool
 
 	mu         sync.Mutex // guards following; cond is on it
 	cond       *sync.Cond
@@ -57,6 +62,8 @@ type flight struct {
 	perSource  map[string]int64
 	hungry     time.Time // since when a reader waits; zero when none does
 	leaderGone bool
+	renewed    *Stored       // for the leader, who takes it or leaves
+	settled    chan struct{} // closed when the cache has the body, or will not
 }
 
 // board joins the flight for the same object, or starts one with the journey's
@@ -70,7 +77,12 @@ func (j *journey) board(stored *Stored) (fl *flight, leader bool, err error) {
 	if f.closed {
 		return nil, false, &Failure{InternalFailure, ErrNotDelivered}
 	}
-	if fl = f.flights[key]; fl != nil && plain && fl.current(j.req) && fl.join() {
+	if fl = f.flights[key]; fl != nil && plain && fl.isReady() && fl.meta != nil && fl.judged(j.req) == nil {
+		j.forward = "vary-miss"
+		key += "\x00" + variantOf(fl.meta, j.req)
+	}
+	if fl = f.flights[key]; fl != nil && plain && fl.current(j.req) &&
+		(fl.isReady() || !f.solitary.has(key, time.Now())) && fl.join() {
 		return fl, false, nil
 	}
 	fl = f.newFlight(key, j.req)
@@ -93,7 +105,7 @@ func (j *journey) board(stored *Stored) (fl *flight, leader bool, err error) {
 
 func (f *Fetcher) newFlight(key string, req *Request) *flight {
 	fl := &flight{
-		f: f, key: key, start: time.Now(), ready: make(chan struct{}), riders: 1,
+		f: f, key: key, start: time.Now(), ready: make(chan struct{}), settled: make(chan struct{}), riders: 1,
 		req: unconditional(req), perSource: make(map[string]int64),
 	}
 	fl.cond = sync.NewCond(&fl.mu)
@@ -116,6 +128,18 @@ func (f *Fetcher) flies(fl *flight) bool {
 		}
 	}
 	return false
+}
+
+// variantOf is equal for two requests that differ in none of the fields that m
+// nominates.
+func variantOf(m *Meta, req *Request) string {
+	var b strings.Builder
+	for _, line := range m.Header.Values("Vary") {
+		for name := range strings.SplitSeq(line, ",") {
+			b.WriteString(strings.Join(req.Header.Values(strings.TrimSpace(name)), ", ") + "\x00")
+		}
+	}
+	return b.String()
 }
 
 // answerable reports whether there is a flight from which a request for a part
@@ -181,9 +205,19 @@ func unconditional(req *Request) *Request {
 func (fl *flight) current(req *Request) bool {
 	select {
 	case <-fl.ready:
-		return fl.meta != nil && fl.f.cfg.Fresh != nil && fl.f.cfg.Fresh(req, fl.meta, time.Now())
+		s := fl.judged(req)
+		return s != nil && s.Fresh
 	default:
 		return true
+	}
+}
+
+func (fl *flight) isReady() bool {
+	select {
+	case <-fl.ready:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -210,6 +244,8 @@ func (fl *flight) leave(leader bool) {
 	}
 	if fl.leaderGone {
 		fl.dropDirectLocked()
+		closeStored(fl.renewed)
+		fl.renewed = nil
 	}
 	fl.closeIfDoneLocked()
 }
@@ -245,22 +281,13 @@ func (fl *flight) wait(ctx context.Context) error {
 	}
 }
 
-// suits reports whether the flight's response may be selected for req (RFC
-// 9111 section 4.1). It may be called once ready is closed with meta set.
-func (fl *flight) suits(req *Request) bool {
-	if fl.meta == nil {
-		return false
+// judged is what the cache says of the flight's response for req, nil when req
+// cannot have it (Config.Judge). It may be called once ready is closed.
+func (fl *flight) judged(req *Request) *Stored {
+	if fl.meta == nil || fl.f.cfg.Judge == nil {
+		return nil
 	}
-	for _, line := range fl.meta.Header.Values("Vary") {
-		for name := range strings.SplitSeq(line, ",") {
-			name = http.CanonicalHeaderKey(strings.TrimSpace(name))
-			if name == "*" || name != "Accept-Encoding" && name != "" &&
-				strings.Join(fl.req.Header.Values(name), ", ") != strings.Join(req.Header.Values(name), ", ") {
-				return false
-			}
-		}
-	}
-	return true
+	return fl.f.cfg.Judge(req, fl.meta, time.Now())
 }
 
 // sawRate notes what the origin gave at its best.

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"net/http"
 	"sync"
 	"time"
 
@@ -71,6 +72,7 @@ func (j *journey) done(sent int64) {
 		URL: subject(j.req), Time: j.start, Status: j.status, Policy: j.f.cfg.Policy, Outcome: j.outcome,
 		Sources: orEmpty(j.sources), Evidence: j.evidence, Missing: orEmpty(j.missing),
 		FirstByte: j.first.Seconds(), Total: time.Since(j.start).Seconds(),
+		aside: j.req.Method != http.MethodGet || ranged(j.req),
 	})
 }
 

@@ -3,9 +3,9 @@ package fetch
 import (
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/flashcrowd/flashcrowd/dht"
 )
@@ -40,7 +40,7 @@ func (j *journey) part(ctx context.Context, stored *Stored) (*Response, error) {
 // compare updates what is stored by what the origin answered to HEAD, or makes
 // it stale when that is about another version.
 func (j *journey) compare(stored *Stored, m *Meta) {
-	s, err := j.f.cfg.Cache.Freshen(j.req, stored, m, time.Now())
+	s, err := j.f.freshen(j.req, stored, m)
 	if err != nil {
 		j.f.cfg.Cache.Invalidate(subject(j.req))
 		return
@@ -128,9 +128,17 @@ func (f *Fetcher) forget(u *url.URL) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for key, fl := range f.flights {
-		if other, err := dht.URLID(fl.req.URL); err == nil && other == id {
-			delete(f.flights, key)
+	maps.DeleteFunc(f.flights, func(_ string, fl *flight) bool { return fl.isFor(id) })
+	for _, flights := range f.landing {
+		for _, fl := range flights {
+			if fl.isFor(id) {
+				fl.invalid.Store(true)
+			}
 		}
 	}
+}
+
+func (fl *flight) isFor(id dht.ID) bool {
+	own, err := dht.URLID(fl.req.URL)
+	return err == nil && own == id
 }

@@ -25,12 +25,16 @@ type Receipt struct {
 	// the body and to its end; zero when it never came.
 	FirstByte float64 `json:"first_byte_s"`
 	Total     float64 `json:"total_s"`
+
+	// aside: not of a whole body, such as of HEAD and of ranges.
+	aside bool
 }
 
 // maxReceipts bounds how many URLs have a receipt; the oldest go first.
 const maxReceipts = 4096
 
-// receipts keeps the latest receipt of each URL. The zero value is ready.
+// receipts keeps the latest receipt of each URL, of a whole body if there was
+// one. The zero value is ready.
 type receipts struct {
 	mu    sync.Mutex // guards following
 	byURL map[string]Receipt
@@ -43,7 +47,11 @@ func (r *receipts) put(x Receipt) {
 	if r.byURL == nil {
 		r.byURL = make(map[string]Receipt)
 	}
-	if _, known := r.byURL[x.URL]; !known {
+	last, known := r.byURL[x.URL]
+	if known && x.aside && !last.aside {
+		return
+	}
+	if !known {
 		r.order = append(r.order, x.URL)
 	}
 	r.byURL[x.URL] = x

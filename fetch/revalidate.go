@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -132,15 +133,6 @@ func (p parted) Close() error {
 	return p.ReadCloser.Close()
 }
 
-// How long a request may wait for a body that is all here to be in the cache,
-// which takes some milliseconds unless the disk is overloaded: settleSoon when
-// it can ride along instead, and settleLate when it would have to ask the
-// origin for what has just come.
-const (
-	settleSoon = 500 * time.Millisecond
-	settleLate = 2 * time.Second
-)
-
 // lands notes a flight whose body the cache will have soon.
 func (f *Fetcher) lands(url string, fl *flight) {
 	f.mu.Lock()
@@ -155,33 +147,75 @@ func (f *Fetcher) lands(url string, fl *flight) {
 	f.landing[url] = append(f.landing[url], fl)
 }
 
-// settled returns when no flight for the same URL has all octets of its body
-// and is still on its way into the cache: a client that has the last octet has
-// a right to find the response there.
-func (j *journey) settled(ctx context.Context) {
-	j.f.mu.Lock()
-	waiting := slices.Clone(j.f.landing[subject(j.req)])
-	j.f.mu.Unlock()
-	if waiting = slices.DeleteFunc(waiting, (*flight).onTheWay); len(waiting) == 0 {
-		return
+// arrived returns a response that is on its way into the cache: all octets of
+// its body are here and right, so that whoever has seen the last of them finds
+// it as it will find it there. It is newer than what is stored. others: there
+// are such responses for the URL, but none is for this request.
+func (j *journey) arrived() (s *Stored, others bool) {
+	if j.req.Method != http.MethodGet && j.req.Method != http.MethodHead {
+		return nil, false
 	}
-	ctx, cancel := context.WithTimeout(ctx, settleLate)
-	defer cancel()
-	soon := time.NewTimer(settleSoon)
-	defer soon.Stop()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for slices.ContainsFunc(waiting, (*flight).settling) {
-		select {
-		case <-ctx.Done():
-			return
-		case <-soon.C:
-			if j.answerable() {
-				return
-			}
-		case <-tick.C:
+	for _, fl := range slices.Backward(j.f.arriving(subject(j.req))) {
+		if s := fl.spooled(j.req); s != nil {
+			return s, false
 		}
+		others = true
 	}
+	return nil, others
+}
+
+// arriving returns the flights for url with all octets of a body that the cache
+// does not have yet, in the order in which they began.
+func (f *Fetcher) arriving(url string) []*flight {
+	f.mu.Lock()
+	flights := slices.Clone(f.landing[url])
+	f.mu.Unlock()
+	return slices.DeleteFunc(flights, (*flight).onTheWay)
+}
+
+// queue returns when the flights that began before this one, and are as far,
+// are in the cache: what came last must be stored last.
+func (fl *flight) queue() {
+	for _, other := range fl.f.arriving(subject(fl.req)) {
+		if other == fl {
+			return
+		}
+		<-other.settled
+	}
+}
+
+// spooled is the flight's response with the octets that are on disk already,
+// nil when it will not be stored and when it is not for req. The flight has
+// all octets of its body.
+func (fl *flight) spooled(req *Request) *Stored {
+	s := fl.judged(req)
+	if s == nil || !fl.join() {
+		return nil
+	}
+	fl.mu.Lock()
+	writer, whole := fl.writer, fl.whole
+	fl.mu.Unlock()
+	if writer == nil || whole == nil {
+		fl.leave(false)
+		return nil
+	}
+	if fl.invalid.Load() {
+		s.Fresh, s.StaleOK, s.Revalidate, s.Unwanted = false, false, false, false
+	}
+	s.Sources, s.landing = whole.Sources, fl
+	s.Body = &spooledBody{io.NewSectionReader(writer, 0, whole.Whole.Digest.Length()), sync.OnceFunc(func() { fl.leave(false) })}
+	return s
+}
+
+// spooledBody keeps the spool of a flight open until it is closed.
+type spooledBody struct {
+	*io.SectionReader
+	leave func()
+}
+
+func (b *spooledBody) Close() error {
+	b.leave()
+	return nil
 }
 
 // over reports whether a flight will store nothing any more.

@@ -15,7 +15,9 @@ import (
 // run is the flight from take-off to landing. It owns all that the flight
 // starts and returns when that has ended.
 func (fl *flight) run(stored *Stored) {
+	defer close(fl.settled)
 	ans := fl.ask(stored)
+	fl.f.noteSolitary(fl)
 	close(fl.ready)
 	if ans == nil {
 		return
@@ -109,13 +111,40 @@ func isError(status int) bool {
 // freshen updates what is stored by the 304 answer m. If it cannot be, the
 // cache has nothing for the request.
 func (fl *flight) freshen(stored *Stored, m *Meta) bool {
-	s, err := fl.f.cfg.Cache.Freshen(fl.req, stored, m, time.Now())
+	s, err := fl.f.freshen(fl.req, stored, m)
 	if err != nil {
 		fl.f.log.Warn("cache", "err", err)
 		return false
 	}
-	s.Body.Close()
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	if fl.leaderGone {
+		s.Body.Close()
+		return true
+	}
+	fl.renewed = s
 	return true
+}
+
+// freshen is Cache.Freshen, for what is about to be stored too.
+func (f *Fetcher) freshen(req *Request, stored *Stored, m *Meta) (*Stored, error) {
+	if stored.landing != nil { // its octets are here, and the index has it in a moment
+		<-stored.landing.settled
+	}
+	return f.cfg.Cache.Freshen(req, stored, m, time.Now())
+}
+
+// takeRenewed gives the leader what the origin said is right, which may be
+// nowhere else any more: a 304 that says no-store ends the storing.
+func (fl *flight) takeRenewed(leader bool) *Stored {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	if !leader {
+		return nil
+	}
+	s := fl.renewed
+	fl.renewed = nil
+	return s
 }
 
 // alone gives the origin's answer to the leader and to nobody else.
@@ -188,6 +217,7 @@ func (fl *flight) carry(ans *Answer) {
 func (fl *flight) settle() {
 	committed := false
 	if seal := fl.verdict(); seal != nil {
+		fl.queue()
 		err := fl.writer.Commit(*seal)
 		fl.report(*seal, err)
 		committed = true

@@ -75,7 +75,7 @@ func play(t *testing.T, set func(w *world), test func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{T: t, web: &fetchtest.Web{}, store: &fetchtest.Store{}, swarm: &fetchtest.Swarm{}, net: &dht.Memory{}, start: time.Now()}
 		w.router = &fetchtest.Recording{Router: w.net.Router(dht.Member{ID: "self"})}
-		w.cfg = fetch.Config{Cache: w.store, Origin: w.web, Fresh: w.store.Fresh, Memory: w.store, Shelf: w.store, Swarm: w.swarm, Router: w.router}
+		w.cfg = fetch.Config{Cache: w.store, Origin: w.web, Judge: w.store.Judge, Memory: w.store, Shelf: w.store, Swarm: w.swarm, Router: w.router}
 		if set != nil {
 			set(w)
 		}

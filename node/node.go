@@ -173,7 +173,7 @@ func (s shelf) Open(id dht.ID, t verify.Token) (*fetch.Shelved, error) { return 
 
 func (n *Node) openFetch(context.Context) error {
 	cfg := fetch.Config{
-		Cache: n.store, Fresh: n.store.Fresh, Memory: n.store, Shelf: n.store, Origin: n.origin,
+		Cache: n.store, Judge: n.store.Judge, Memory: n.store, Shelf: n.store, Origin: n.origin,
 		Sharing: n.sharing(), Logger: n.log, Metrics: n.metrics,
 	}
 	if n.swarm != nil {

@@ -46,11 +46,22 @@ func allowed(req *fetch.Request, m *fetch.Meta) bool {
 	return !targeted || forbidden(m, m.Authorized, req.Face) == ""
 }
 
-// Fresh reports whether the response m may answer req at now without the
-// origin being asked, as Stored.Fresh says of what is stored. It is for
-// responses whose body is still under way.
-func (s *Store) Fresh(req *fetch.Request, m *fetch.Meta, now time.Time) bool {
-	return judge(requestControl(req.Header), req.Face, m, false, now).fresh
+// Judge is as fetch.Config.Judge says: what Lookup would say of m.
+func (s *Store) Judge(req *fetch.Request, m *fetch.Meta, now time.Time) *fetch.Stored {
+	kept := storedForm(m)
+	if !allowed(req, kept) || !selects(kept, req.Header) {
+		return nil
+	}
+	return judged(req, &record{meta: kept}, now)
+}
+
+// judged is what is to be said of the response of r for req, without its body.
+func judged(req *fetch.Request, r *record, now time.Time) *fetch.Stored {
+	v := judge(requestControl(req.Header), req.Face, r.meta, r.invalid, now)
+	return &fetch.Stored{
+		Meta: r.meta, Age: v.age, TTL: v.ttl, Fresh: v.fresh, StaleOK: v.staleOK,
+		Unwanted: v.unwanted, Revalidate: v.revalidate, Sources: r.sources,
+	}
 }
 
 // stored opens e, whose record is r, as an answer to req.
@@ -60,12 +71,9 @@ func (s *Store) stored(req *fetch.Request, e *entry, r *record, now time.Time) (
 		return nil, fmt.Errorf("%w: open: %w", fetch.ErrMiss, err)
 	}
 	s.touch(e, now)
-	v := judge(requestControl(req.Header), req.Face, r.meta, r.invalid, now)
-	return &fetch.Stored{
-		Meta: r.meta, Age: v.age, TTL: v.ttl, Fresh: v.fresh, StaleOK: v.staleOK,
-		Unwanted: v.unwanted, Revalidate: v.revalidate,
-		Body: b, Sources: r.sources,
-	}, nil
+	st := judged(req, r, now)
+	st.Body = b
+	return st, nil
 }
 
 // choose returns, of the responses stored under id that suit, the one with the

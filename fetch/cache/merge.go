@@ -93,6 +93,13 @@ var perHop = []string{
 	"Proxy-Authenticate", "Proxy-Authentication-Info", "Proxy-Authorization",
 }
 
+// storedForm returns m as it is stored.
+func storedForm(m *fetch.Meta) *fetch.Meta {
+	kept := *m
+	kept.Header, kept.Vary = storedFields(m), m.Vary.Clone()
+	return &kept
+}
+
 // storedFields returns a copy of m's fields as they are stored: without those
 // that are for one hop, and with the Date that every stored response needs
 // (RFC 9110 section 6.6.1).

@@ -28,9 +28,7 @@ func (s *Store) Create(req *fetch.Request, m *fetch.Meta) (fetch.Writer, error) 
 		return nil, ErrClosed
 	}
 	defer s.leave()
-	kept := *m
-	kept.Header, kept.Vary = storedFields(m), m.Vary.Clone()
-	w := &writer{s: s, meta: &kept, name: newName(), room: max(m.Length, 0)}
+	w := &writer{s: s, meta: storedForm(m), name: newName(), room: max(m.Length, 0)}
 	if err := s.reserve(w, w.room); err != nil {
 		return nil, fmt.Errorf("cache: reserve %d octets: %w", m.Length, err)
 	}

@@ -28,6 +28,8 @@ type Store struct {
 	WriteLimit int64
 	// ReadLimit, if positive, is how many octets can be read from writers.
 	ReadLimit int64
+	// CommitTime is how long Commit takes.
+	CommitTime time.Duration
 	// FailCreate and FailCommit fail with ErrDisk.
 	FailCreate, FailCommit bool
 
@@ -131,9 +133,14 @@ func (e *entry) stored(req *fetch.Request, now time.Time) *fetch.Stored {
 	return st
 }
 
-// Fresh implements fetch.Config.Fresh.
-func (s *Store) Fresh(req *fetch.Request, m *fetch.Meta, now time.Time) bool {
-	return (&entry{meta: m}).stored(req, now).Fresh
+// Judge implements fetch.Config.Judge.
+func (s *Store) Judge(req *fetch.Request, m *fetch.Meta, now time.Time) *fetch.Stored {
+	if !selects(m, req) {
+		return nil
+	}
+	st := (&entry{meta: m}).stored(req, now)
+	st.Body = nil
+	return st
 }
 
 func lifetime(h http.Header) time.Duration {
@@ -176,8 +183,8 @@ func (s *Store) Freshen(req *fetch.Request, old *fetch.Stored, m *fetch.Meta, no
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, e := range s.entries {
-		if e.meta == old.Meta {
+	for _, e := range slices.Backward(s.entries) {
+		if e.meta.ID == old.Meta.ID && e.meta.Header.Get("Etag") == old.Meta.Header.Get("Etag") && selects(e.meta, req) {
 			fresh := *e.meta
 			fresh.Header = e.meta.Header.Clone()
 			for name, values := range m.Header {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/flashcrowd/flashcrowd/fetch"
 	"github.com/flashcrowd/flashcrowd/verify"
@@ -71,6 +72,7 @@ func (w *storeWriter) ReadAt(p []byte, off int64) (int, error) {
 
 // Commit implements fetch.Writer.
 func (w *storeWriter) Commit(seal fetch.Seal) error {
+	time.Sleep(w.s.CommitTime)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ended {

@@ -18,7 +18,7 @@ const cacheName = "flashcrowd"
 func label(h http.Header, name string, s fetch.Served) {
 	h.Add("Via", "1.1 "+name)
 	h.Add("Cache-Status", cacheStatus(s))
-	if s.Hit || s.Age > 0 {
+	if s.Hit || s.Collapsed || s.Age > 0 {
 		h.Set("Age", strconv.FormatInt(max(0, int64(s.Age/time.Second)), 10))
 	}
 	delete(h, "Flashcrowd-Evidence")
