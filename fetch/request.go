@@ -42,6 +42,11 @@ type Request struct {
 	// when none were announced.
 	Trailer http.Header
 	Face    Face
+	// Interim, if not nil, is told of each interim response to this request
+	// but 100 and 101 (RFC 9110 section 15.2), one after another: those that
+	// come before Do returns, and perhaps some later. It owns the fields, and
+	// must not block. Who joins the request of another is told of none.
+	Interim func(status int, h http.Header)
 }
 
 // Response is what goes to the client. The caller closes Body.

@@ -47,7 +47,7 @@ const (
 func (j *journey) refresh() {
 	f, key := j.f, flightKey(j.req)
 	req := unconditional(j.req)
-	req.Method, req.Body, req.Length = http.MethodGet, nil, 0
+	req.Method, req.Body, req.Length, req.Interim = http.MethodGet, nil, 0, nil
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed || f.refreshing[key] || len(f.refreshing) >= maxRefreshing {

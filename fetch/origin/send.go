@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/flashcrowd/flashcrowd/dht"
 	"github.com/flashcrowd/flashcrowd/fetch"
 	"github.com/flashcrowd/flashcrowd/verify"
@@ -102,8 +104,8 @@ func (q *query) roundTrip(outer context.Context) (*http.Response, seen, error) {
 	inner, cancel := context.WithCancelCause(outer)
 	wait := time.AfterFunc(q.c.cfg.WaitTimeout, func() { cancel(errWait) })
 	defer wait.Stop()
-	up := q.attachBody(cancel)
-	t := &tracer{wait: wait, waitTimeout: q.c.cfg.WaitTimeout}
+	t := &tracer{wait: wait, waitTimeout: q.c.cfg.WaitTimeout, tell: q.req.Interim}
+	up := q.attachBody(inner, cancel, t)
 
 	s := seen{sent: time.Now()}
 	out := q.out.WithContext(httptrace.WithClientTrace(inner, t.trace()))
@@ -122,12 +124,21 @@ func (q *query) roundTrip(outer context.Context) (*http.Response, seen, error) {
 
 // attachBody gives the client's body to the transport, under watch; nil when
 // there is none.
-func (q *query) attachBody(cancel context.CancelCauseFunc) *upload {
+func (q *query) attachBody(ctx context.Context, cancel context.CancelCauseFunc, t *tracer) *upload {
 	if q.req.Body == nil || q.req.Length == 0 && len(q.req.Trailer) == 0 {
 		return nil
 	}
 	cfg := q.c.cfg
 	up := newUpload(q.req.Body, cfg.IdleTimeout, cfg.FirstByteTimeout, cancel)
+	if httpguts.HeaderValuesContainsToken(q.sent["Expect"], "100-continue") {
+		up.hold = func() bool {
+			declined := t.declined()
+			if declined {
+				<-ctx.Done()
+			}
+			return declined
+		}
+	}
 	q.out.Body, q.out.ContentLength, q.out.Trailer = up, q.req.Length, q.req.Trailer
 	if len(q.req.Trailer) > 0 {
 		q.out.ContentLength = -1 // only a chunked body can have trailer fields
@@ -139,10 +150,27 @@ func (q *query) attachBody(cancel context.CancelCauseFunc) *upload {
 type tracer struct {
 	wait        *time.Timer
 	waitTimeout time.Duration
+	tell        func(status int, h http.Header) // Request.Interim
 
-	mu      sync.Mutex
-	remote  net.Addr
-	interim int
+	mu       sync.Mutex
+	remote   net.Addr
+	interim  int
+	invited  bool // 100 came
+	answered bool // something else than an interim response begins
+}
+
+// declined reports whether the origin answers a request that expects 100
+// without wanting its body.
+func (t *tracer) declined() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.answered && !t.invited
+}
+
+func (t *tracer) begins(answer bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.answered = answer
 }
 
 func (t *tracer) trace() *httptrace.ClientTrace {
@@ -155,15 +183,28 @@ func (t *tracer) trace() *httptrace.ClientTrace {
 			defer t.mu.Unlock()
 			t.remote = info.Conn.RemoteAddr()
 		},
-		Got1xxResponse: func(int, textproto.MIMEHeader) error {
-			t.mu.Lock()
-			defer t.mu.Unlock()
-			if t.interim++; t.interim > max1xx {
-				return errInterim
-			}
-			return nil
-		},
+		GotFirstResponseByte: func() { t.begins(true) },
+		Got1xxResponse:       t.gotInterim,
 	}
+}
+
+// gotInterim passes an interim response on. 100 and 101 are for this hop: the
+// one answers the question whether a body is welcome, which this node asks
+// itself, the other nobody asked for.
+func (t *tracer) gotInterim(status int, fields textproto.MIMEHeader) error {
+	t.mu.Lock()
+	t.interim++
+	tooMany := t.interim > max1xx
+	t.answered = false
+	t.invited = t.invited || status == http.StatusContinue
+	t.mu.Unlock()
+	switch {
+	case tooMany:
+		return errInterim
+	case t.tell != nil && status > http.StatusSwitchingProtocols:
+		t.tell(status, endToEnd(http.Header(fields)))
+	}
+	return nil
 }
 
 func (t *tracer) remoteAddr() net.Addr {

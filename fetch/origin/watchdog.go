@@ -57,6 +57,12 @@ type upload struct {
 	idle  time.Duration // for the origin to take what it was given
 	final time.Duration // and, after the last octet, to answer
 
+	// hold is called before the first octet is read. It returns true, when the
+	// exchange is over, if the origin has answered and wants no body; net/http
+	// would send it one to keep the connection, and the client would be invited
+	// to send what is not wanted. It may be nil.
+	hold func() bool
+
 	mu      sync.Mutex
 	stall   *time.Timer
 	settled bool  // the response is there, or there will be none
@@ -78,6 +84,10 @@ func (u *upload) Read(p []byte) (int, error) {
 	if closed {
 		return 0, errClosed
 	}
+	if u.hold != nil && u.hold() {
+		return 0, errClosed
+	}
+	u.hold = nil
 	n, err := u.r.Read(p)
 
 	u.mu.Lock()

@@ -178,7 +178,9 @@ func (p *Proxy) relay(v *visit, target *url.URL, w way) error {
 	}
 	req := v.request(target, w)
 	defer v.leaveBody()
+	req.Interim = v.early.pass(v, w)
 	resp, err := p.cfg.Fetcher.Do(v.r.Context(), req)
+	v.early.end()
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ func (v *visit) request(target *url.URL, w way) *fetch.Request {
 	req := &fetch.Request{Method: v.r.Method, URL: target, Header: h, Face: w.face}
 	if v.r.ContentLength != 0 {
 		v.body = newUpload(v.r, v.w.rc, v.p.wait)
+		v.body.invite = func() { v.early.invite(v) }
 		v.w.body = v.body
 		req.Body, req.Length, req.Trailer = v.body, v.r.ContentLength, v.body.trailer
 	}

@@ -32,6 +32,8 @@ type upload struct {
 	// trailer has the fields that the client announced, with their values
 	// once the body has ended; nil when there are none.
 	trailer http.Header
+	// invite is called before the first octet is read.
+	invite func()
 
 	ended  atomic.Bool // all of the body was read
 	left   atomic.Bool // nobody may read any more
@@ -67,6 +69,10 @@ func (u *upload) Read(p []byte) (int, error) {
 	u.rc.SetReadDeadline(time.Now().Add(u.wait.idle))
 	if u.left.Load() {
 		return 0, errBodyLeft
+	}
+	if u.invite != nil {
+		u.invite()
+		u.invite = nil
 	}
 	n, err := u.r.Body.Read(p)
 	switch {

@@ -21,6 +21,7 @@ type visit struct {
 	w     *answer
 	r     *http.Request
 	body  *upload // nil until the body of the request is wanted
+	early early
 	start time.Time
 
 	face     string

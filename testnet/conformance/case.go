@@ -58,7 +58,13 @@ type Step struct {
 	// Fields of the request, "Name: value" each, in this order.
 	Fields []string
 	// Body of the request; it goes with Content-Length unless Fields say how.
-	Body string
+	// Waits: it goes when 100 has come, and never when a final response has.
+	Body  string
+	Waits bool
+	// Keep sends the request on the connection of the step before.
+	Keep bool
+	// Proto is HTTP/1.1 if empty.
+	Proto string
 
 	// Origin is what the origin answers, in order. It must be asked exactly
 	// that often.
@@ -82,6 +88,9 @@ type Step struct {
 	//	Name ~ text      text stands in it
 	//	Name !~ text     text does not stand in it
 	//	Name in 10..20   it is a number within these
+	//
+	// The field Interim has the statuses of interim responses, and Interim-X
+	// their fields X; Trailer-X is the trailer field X.
 	Want []string
 	// Broken: the body must not come to its proper end.
 	Broken bool
@@ -104,8 +113,13 @@ type Answer struct {
 	// Chunked sends the body in chunks, with Trailer behind it.
 	Chunked bool
 	Trailer []string
-	// Before are whole interim responses.
+	// Before are whole interim responses. Held: the final response waits until
+	// the client has seen one of them.
 	Before []string
+	Held   bool
+	// Mute sends no 100 to a request that expects it, and Declines reads no
+	// body of one either: the answer takes its place.
+	Mute, Declines bool
 	// Hangup closes the connection without a response, also when the question
 	// is repeated on another connection.
 	Hangup bool
@@ -124,6 +138,6 @@ type Answer struct {
 func Cases() []Case {
 	return slices.Concat(
 		freshness(), ages(), storing(), directives(), validation(), updating(), conditions(),
-		selection(), staleness(), ranges(), messages(), sharing(), methods(), statuses(), targeted(),
+		selection(), staleness(), ranges(), messages(), interims(), sharing(), methods(), statuses(), targeted(),
 	)
 }

@@ -42,13 +42,63 @@ func messages() []Case {
 	s.add("9110 §6.5", "trailer fields of what is not stored",
 		get().from(Answer{Body: "first", Chunked: true, Trailer: []string{"X-Sum: 1"}, Fields: []string{"Cache-Control: no-store", "Trailer: X-Sum"}}).
 			want("Trailer-X-Sum: 1"))
-	s.add("9110 §15.2", "103 is neither the answer nor stored",
-		get().from(Answer{Before: []string{"HTTP/1.1 103 Early Hints\nLink: </x>"}, Body: "first", Fields: []string{"Cache-Control: max-age=3600"}}).
-			want("!Link"), hit().want("!Link"))
-	s.add("9110 §10.1.1", "100-continue",
-		Step{Method: "POST", Body: "hello", Fields: []string{"Expect: 100-continue"}}.from(Answer{Body: "first", SeesBody: "hello"}))
 	s.add("9110 §15", "an unknown status", get().from(Answer{Status: 299, Body: "first"}))
 	s.add("9110 §8.6", "204 has no length", get().from(Answer{Status: 204}).body(None).want("!Content-Length"))
+	return s.cases
+}
+
+func interims() []Case {
+	s := &section{name: "Interim responses"}
+	hint := func(fields ...string) string { return "HTTP/1.1 103 Early Hints\n" + strings.Join(fields, "\n") }
+	kept := []string{"Cache-Control: max-age=3600"}
+	early := Answer{Before: []string{hint("Link: </x>; rel=preload", "X-Early: 1")}, Body: "first", Fields: kept}
+	held := early
+	held.Held = true
+	s.add("9110 §15.2", "103 goes on to the client", get().from(early).
+		want("Interim: 103", "Interim-Link: </x>; rel=preload", "Interim-X-Early: 1"))
+	s.add("9110 §15.2", "103 goes on at once", get().from(held).want("Interim: 103"))
+	s.add("8297 §2", "fields of a 103 are none of the response", get().from(early).want("!Link", "!X-Early"))
+	s.add("9111 §3", "103 is not stored", get().from(early), hit().want("!Interim", "!Link", "!X-Early"))
+	two := early
+	two.Before = []string{hint("Link: </x>"), hint("Link: </y>")}
+	s.add("9110 §15.2", "two of them", get().from(two).want("Interim: 103, 103", "Interim-Link: </x>, </y>"))
+	other := early
+	other.Before = []string{"HTTP/1.1 102 Processing", "HTTP/1.1 199 Whatever\nX-A: 1"}
+	s.add("9110 §15.2", "102 and unknown ones", get().from(other).want("Interim: 102, 199", "Interim-X-A: 1"))
+	hop := early
+	hop.Before = []string{hint("Connection: X-Hop", "X-Hop: 1", "Keep-Alive: timeout=5", "Link: </x>")}
+	s.add("9110 §7.6.1", "what Connection of a 103 lists", get().from(hop).want("Interim-Link: </x>", "!Interim-X-Hop", "!Interim-Keep-Alive"))
+	s.add("9110 §7.6.3", "Via of a 103", get().from(early).want("Interim-Via: 1.1 {name}"))
+	s.add("9110 §15.2", "none to a client of HTTP/1.0", Step{Proto: "HTTP/1.0"}.from(early).want("!Interim"))
+	s.add("9110 §15.2", "103 before a 404", get().from(early.with(404)).want("Interim: 103"))
+	s.add("9110 §15.2", "103 before what is not stored",
+		get().from(Answer{Before: early.Before, Body: "first", Fields: []string{"Cache-Control: no-store"}}).want("Interim: 103"), miss())
+	s.add("9110 §15.2", "103 before a 304",
+		get().from(says("Cache-Control: max-age=10", "Date: {now-60}", `ETag: "a"`)),
+		get().from(Answer{Status: 304, Before: early.Before, Fields: []string{`ETag: "a"`}}).status(200).body("first").want("Interim: 103", "!Link"))
+	s.add("9110 §15.2", "103 before the answer to POST",
+		Step{Method: "POST", Body: "hello"}.from(Answer{Before: early.Before, Body: "first", SeesBody: "hello"}).want("Interim: 103"))
+	s.add("9110 §15.2", "100 that nobody asked for", get().from(Answer{Before: []string{"HTTP/1.1 100 Continue"}, Body: "first"}).want("!Interim"))
+	post := Step{Method: "POST", Body: "hello", Fields: []string{"Expect: 100-continue"}}
+	waits := post
+	waits.Waits = true
+	taken := Answer{Body: "first", SeesBody: "hello", Sees: []string{"Expect: 100-continue"}}
+	s.add("9110 §10.1.1", "100-continue", waits.from(taken).want("Interim: 100"))
+	s.add("9110 §10.1.1", "100-continue by a client that does not wait", post.from(Answer{Body: "first", SeesBody: "hello"}))
+	again, next := waits, get()
+	again.Keep, next.Keep = true, true
+	s.add("9110 §10.1.1", "100-continue on a connection that was used", get().from(says()), again.from(taken).want("Interim: 100"), next.from(changed()))
+	s.add("9110 §10.1.1", "100-continue twice on one connection", waits.from(taken).want("Interim: 100"), again.from(taken).want("Interim: 100"))
+	s.add("9110 §10.1.1", "100-continue that the origin declines",
+		waits.from(Answer{Status: 417, Body: "no", Declines: true}).want("!Interim"), get().from(says()))
+	s.add("9110 §10.1.1", "100-continue that the origin declines on a connection that was used",
+		get().from(says()), again.from(Answer{Status: 403, Body: "no", Declines: true}).want("!Interim"), get().from(says()))
+	mute := taken
+	mute.Mute = true
+	s.add("9110 §10.1.1", "100-continue to an origin that never says so", waits.from(mute).want("Interim: 100"))
+	s.add("9110 §10.1.1", "100-continue and 103",
+		waits.from(Answer{Before: early.Before, Body: "first", SeesBody: "hello"}).want("Interim: 100, 103"))
+	s.add("9110 §10.1.1", "100-continue without a body", get("Expect: 100-continue").from(says()).want("!Interim"))
 	return s.cases
 }
 

@@ -2,7 +2,9 @@ package conformance
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -26,29 +28,66 @@ type exchange struct {
 	conn net.Conn
 	in   *bufio.Reader
 	resp *http.Response
-	// interim are the statuses of the interim responses.
-	interim []int
+	// interim are the interim responses.
+	interim []*http.Response
+	heard   func()
 	body    []byte
 }
 
-// begin sends the request of a step and reads the header of its response.
-func begin(ctx context.Context, t Target, s Step, x expander) (*exchange, error) {
+// line is the connection that a case has used last. The zero value is none.
+type line struct {
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+func (l *line) close() {
+	if l.conn != nil {
+		l.conn.Close()
+	}
+	*l = line{}
+}
+
+// begin sends the request of a step, on the connection of l if that is to be
+// kept, and reads the header of its response. interim is called with each
+// interim response.
+func begin(ctx context.Context, t Target, s Step, x expander, l line, interim func()) (*exchange, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", t.Addr)
-	if err != nil {
-		return nil, fmt.Errorf("dial cache: %w", err)
+	e := &exchange{conn: l.conn, in: l.in, heard: interim}
+	if !s.Keep {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", t.Addr)
+		if err != nil {
+			return nil, fmt.Errorf("dial cache: %w", err)
+		}
+		e.conn, e.in = conn, bufio.NewReader(conn)
 	}
-	e := &exchange{conn: conn, in: bufio.NewReader(conn)}
-	conn.SetDeadline(time.Now().Add(patience))
-	if _, err = io.WriteString(conn, request(t, s, x)); err == nil {
-		err = e.head(s.method())
+	if e.conn == nil {
+		return nil, errors.New("ask cache: no connection was kept")
 	}
-	if err != nil {
-		conn.Close()
+	e.conn.SetDeadline(time.Now().Add(patience))
+	if err := e.send(t, s, x); err != nil {
+		e.conn.Close()
 		return nil, fmt.Errorf("ask cache: %w", err)
 	}
 	return e, nil
+}
+
+// send writes the request and reads the header of its response.
+func (e *exchange) send(t Target, s Step, x expander) error {
+	head := request(t, s, x)
+	if s.Waits {
+		if _, err := io.WriteString(e.conn, head); err != nil {
+			return err
+		}
+		if err := e.head(s.method(), true); err != nil || e.resp != nil {
+			return err
+		}
+		head = ""
+	}
+	if _, err := io.WriteString(e.conn, head+s.Body); err != nil {
+		return err
+	}
+	return e.head(s.method(), false)
 }
 
 func (s Step) method() string {
@@ -58,7 +97,7 @@ func (s Step) method() string {
 	return s.Method
 }
 
-// request is the request as it goes out.
+// request is the header section of the request as it goes out.
 func request(t Target, s Step, x expander) string {
 	target, host := x.base+s.Path, x.host
 	switch t.Mode {
@@ -68,7 +107,7 @@ func request(t Target, s Step, x expander) string {
 		target, host = strings.TrimPrefix(target, "http://"+x.host), t.Addr
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n", s.method(), target, host)
+	fmt.Fprintf(&b, "%s %s %s\r\nHost: %s\r\n", s.method(), target, cmp.Or(s.Proto, "HTTP/1.1"), host)
 	fields := x.texts(s.Fields)
 	for _, f := range fields {
 		b.WriteString(f + "\r\n")
@@ -76,15 +115,16 @@ func request(t Target, s Step, x expander) string {
 	if s.Body != "" && !has(fields, "Content-Length") && !has(fields, "Transfer-Encoding") {
 		fmt.Fprintf(&b, "Content-Length: %d\r\n", len(s.Body))
 	}
-	b.WriteString("\r\n" + s.Body)
+	b.WriteString("\r\n")
 	return b.String()
 }
 
 // maxInterim is how many interim responses a cache may pass on here.
 const maxInterim = 8
 
-// head reads interim responses and the header of the final one.
-func (e *exchange) head(method string) error {
+// head reads interim responses and the header of the final one, or only up to
+// an invitation to send the body.
+func (e *exchange) head(method string, invited bool) error {
 	for range maxInterim {
 		resp, err := http.ReadResponse(e.in, &http.Request{Method: method})
 		if err != nil {
@@ -94,7 +134,11 @@ func (e *exchange) head(method string) error {
 			e.resp = resp
 			return nil
 		}
-		e.interim = append(e.interim, resp.StatusCode)
+		e.interim = append(e.interim, resp)
+		e.heard()
+		if invited && resp.StatusCode == http.StatusContinue {
+			return nil
+		}
 	}
 	return errInterim
 }
@@ -107,9 +151,8 @@ func (e *exchange) some(n int) error {
 	return err
 }
 
-// rest reads the body to its end and closes the connection.
+// rest reads the body to its end.
 func (e *exchange) rest() error {
-	defer e.conn.Close()
 	p, err := io.ReadAll(e.resp.Body)
 	e.body = append(e.body, p...)
 	return err

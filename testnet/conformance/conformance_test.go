@@ -78,10 +78,11 @@ func testWorld(t *testing.T) (*World, []Target) {
 // nameOf learns the name of the cache in Via from a response.
 func nameOf(t *testing.T, w *World, target Target) string {
 	t.Helper()
-	e, err := begin(t.Context(), target, get(), expander{base: w.Origin() + "/nothing", host: w.server.host()})
+	e, err := begin(t.Context(), target, get(), expander{base: w.Origin() + "/nothing", host: w.server.host()}, line{}, func() {})
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer e.conn.Close()
 	if err := e.rest(); err != nil {
 		t.Fatal(err)
 	}

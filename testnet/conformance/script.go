@@ -27,6 +27,7 @@ type script struct {
 	asked   int
 	wrong   []string
 	part    chan struct{} // closed when the second part of a body may go; nil for no parts
+	heard   chan struct{} // closed when the client has seen an interim response
 }
 
 // next takes the next answer, and notes what is wrong with the request.
@@ -55,6 +56,19 @@ func (s *script) next(r *http.Request, body []byte) Answer {
 		s.wrong = append(s.wrong, fmt.Sprintf("origin got body %q, want %q", body, a.SeesBody))
 	}
 	return a
+}
+
+// upcoming is the answer that next would take.
+func (s *script) upcoming() Answer {
+	if s == nil {
+		return Answer{}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asked < len(s.answers) {
+		return s.answers[s.asked]
+	}
+	return Answer{}
 }
 
 // server is the scripted origin: it writes what the script says and mends
@@ -123,11 +137,15 @@ func (s *server) serve(c net.Conn) {
 		if err != nil {
 			return
 		}
-		if r.Header.Get("Expect") != "" {
+		var body []byte
+		next := s.scriptOf(r.URL.Path).upcoming()
+		if r.Header.Get("Expect") != "" && !next.Mute && !next.Declines {
 			io.WriteString(c, "HTTP/1.1 100 Continue\r\n\r\n")
 		}
-		body, err := io.ReadAll(r.Body)
-		if err != nil || !s.reply(c, r, body) {
+		if !next.Declines {
+			body, err = io.ReadAll(r.Body)
+		}
+		if err != nil || !s.reply(c, r, body) || next.Declines {
 			return
 		}
 	}
@@ -148,6 +166,9 @@ func (s *server) reply(c net.Conn, r *http.Request, body []byte) bool {
 	for _, interim := range a.Before {
 		fmt.Fprintf(c, "%s\r\n\r\n", strings.ReplaceAll(sc.expand.text(interim), "\n", "\r\n"))
 	}
+	if a.Held && !soon(sc.heard) {
+		return false
+	}
 	sc.mu.Lock()
 	part := sc.part
 	sc.mu.Unlock()
@@ -155,15 +176,23 @@ func (s *server) reply(c net.Conn, r *http.Request, body []byte) bool {
 		if _, err := c.Write(append(head, content[:len(content)/2]...)); err != nil {
 			return false
 		}
-		select {
-		case <-part:
-		case <-time.After(patience):
+		if !soon(part) {
 			return false
 		}
 		head, content = nil, content[len(content)/2:]
 	}
 	_, err := c.Write(append(head, content[:max(0, len(content)-a.Cut)]...))
 	return err == nil && a.Cut == 0
+}
+
+// soon waits for c, and reports whether that was of use.
+func soon(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	case <-time.After(patience):
+		return false
+	}
 }
 
 // scriptOf returns the script for a path: that of its first two segments.

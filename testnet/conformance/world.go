@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -36,8 +37,10 @@ func (w *World) Origin() string { return "http://" + w.server.host() }
 // something is.
 func (w *World) Run(ctx context.Context, t Target, c Case) []string {
 	key := "run/" + strconv.FormatInt(w.run.Add(1), 10)
+	var l line
+	defer l.close()
 	for i, s := range c.Steps {
-		if wrong := w.step(ctx, t, key, s); len(wrong) > 0 {
+		if wrong := w.step(ctx, t, key, s, &l); len(wrong) > 0 {
 			for k := range wrong {
 				wrong[k] = fmt.Sprintf("step %d: %s", i+1, wrong[k])
 			}
@@ -48,13 +51,13 @@ func (w *World) Run(ctx context.Context, t Target, c Case) []string {
 }
 
 // step makes one exchange, or repeats it until nothing is wrong with it.
-func (w *World) step(ctx context.Context, t Target, key string, s Step) []string {
+func (w *World) step(ctx context.Context, t Target, key string, s Step, l *line) []string {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		wrong := w.once(ctx, t, key, s)
+		wrong := w.once(ctx, t, key, s, l)
 		if len(wrong) == 0 || !s.Again {
 			return wrong
 		}
@@ -66,27 +69,31 @@ func (w *World) step(ctx context.Context, t Target, key string, s Step) []string
 	}
 }
 
-func (w *World) once(ctx context.Context, t Target, key string, s Step) []string {
+func (w *World) once(ctx context.Context, t Target, key string, s Step, l *line) []string {
 	x := expander{now: time.Now(), base: w.Origin() + "/" + key, host: w.server.host(), name: t.Name}
-	sc := &script{expand: x, answers: s.Origin, method: s.method()}
+	sc := &script{expand: x, answers: s.Origin, method: s.method(), heard: make(chan struct{})}
 	if s.Clients > 1 {
 		sc.part = make(chan struct{})
 	}
 	w.server.play(key, sc)
-	wrong := ask(ctx, t, s, sc)
+	wrong := ask(ctx, t, s, sc, l)
 	return append(wrong, sc.verdict(ctx)...)
 }
 
-// ask makes the requests of a step and holds the responses against it.
-func ask(ctx context.Context, t Target, s Step, sc *script) (wrong []string) {
+// ask makes the requests of a step and holds the responses against it. The
+// connection of the last one becomes that of l.
+func ask(ctx context.Context, t Target, s Step, sc *script, l *line) (wrong []string) {
 	var open []*exchange
 	defer func() {
 		for _, e := range open {
-			e.conn.Close()
+			if e.conn != l.conn {
+				e.conn.Close()
+			}
 		}
 	}()
+	heard := sync.OnceFunc(func() { close(sc.heard) })
 	for range max(s.Clients, 1) {
-		e, err := begin(ctx, t, s, sc.expand)
+		e, err := begin(ctx, t, s, sc.expand, *l, heard)
 		if err != nil {
 			return append(wrong, err.Error())
 		}
@@ -103,6 +110,10 @@ func ask(ctx context.Context, t Target, s Step, sc *script) (wrong []string) {
 	for _, e := range open {
 		err := e.rest()
 		wrong = append(wrong, s.judge(e, err, sc.expand)...)
+	}
+	if e := open[len(open)-1]; e.conn != l.conn {
+		l.close()
+		*l = line{e.conn, e.in}
 	}
 	return wrong
 }
@@ -128,7 +139,10 @@ func (s Step) judge(e *exchange, err error, x expander) (wrong []string) {
 		h["Trailer-"+name] = values
 	}
 	for _, interim := range e.interim {
-		h.Add("Interim", strconv.Itoa(interim))
+		h.Add("Interim", strconv.Itoa(interim.StatusCode))
+		for name, values := range interim.Header {
+			h["Interim-"+name] = append(h["Interim-"+name], values...)
+		}
 	}
 	wrong = append(wrong, unmet("response", h, x.texts(s.Want))...)
 	want := x.text(s.WantBody)
