@@ -71,6 +71,10 @@ type View struct {
 	// Hungry since: readers have had all that is proven and wait; negative
 	// when none does.
 	Hungry time.Duration
+	// Crowd is set once a member was met that is not complete.
+	Crowd *Crowd
+
+	holders []int // of each piece, once Next has counted them
 }
 
 // OriginView is the origin as the planner sees it.
@@ -92,7 +96,8 @@ type OriginView struct {
 	LetGo int
 }
 
-// PeerView is one peer that holds pieces under the state list in use.
+// PeerView is one peer: one that holds pieces under the state list in use, or
+// a live member of a crowd that may hold none yet.
 type PeerView struct {
 	ID     int
 	Has    Pieces
@@ -102,6 +107,17 @@ type PeerView struct {
 	Second int64
 	Rate   float64
 	Heard  time.Duration
+	// Partial: it has not all. Then Has are the pieces that it offers now and
+	// that are not known to be false, and the rest tells of its part in a crowd:
+	// its rank, its address group ("" if not known), what it means to take
+	// from the origin, and whether it no longer counts (Plan.Excuse).
+	Partial bool
+	Rank    uint64
+	Group   string
+	Intents []Intent
+	Excused bool
+	// NotBefore: it has no room for more requests until then.
+	NotBefore time.Duration
 }
 
 // Order is a run of pieces that a peer was asked for, in [First, End); those
@@ -130,9 +146,17 @@ const (
 type Plan struct {
 	Origin Move
 	Until  int64
-	// Orders to give, and peers to leave: their orders are void.
+	// Orders to give, and peers to leave: their orders are void. Void are
+	// orders to end, since what they are about has come.
 	Orders []Order
 	Leave  []int
+	Void   []Order
+	// Take is the run to take from the origin at once, and Intend the one to
+	// announce as the next; each may be empty, and then there is none.
+	Take, Intend Run
+	// Excuse are members that no longer count in the order of the crowd until
+	// they announce a new piece.
+	Excuse []int
 }
 
 // Next returns what to do in the situation v. It is a pure function: the node
@@ -145,10 +169,58 @@ func Next(v View) Plan {
 	var p Plan
 	p.Leave = stalled(v)
 	v.Peers = slices.DeleteFunc(slices.Clone(v.Peers), func(x PeerView) bool { return slices.Contains(p.Leave, x.ID) })
+	if v.Crowd != nil {
+		v.inCrowd(&p)
+		return p
+	}
 	p.Origin, p.Until = originMove(v)
 	leads := v.Origin.Open && p.Origin != LetGo || p.Origin == Return
 	p.Orders = assign(v, leads)
 	return p
+}
+
+// inCrowd plans for a crowd of which not all are complete. While some are, and
+// the origin still leads, all is as without the others but for the order of the
+// pieces. Else members share one copy of the origin, by stripes.
+func (v View) inCrowd(p *Plan) {
+	listed := slices.ContainsFunc(v.Peers, func(x PeerView) bool { return !x.Partial })
+	p.Void = v.void()
+	v.holders = v.countHolders()
+	met := slices.ContainsFunc(v.Peers, func(x PeerView) bool { return x.Partial })
+	if !v.Origin.Returns || !v.Crowd.Striping && (listed || !met) {
+		p.Origin, p.Until = originMove(v)
+		leads := v.Origin.Open && p.Origin != LetGo || p.Origin == Return
+		p.Orders = v.rarest(leads, listed)
+		return
+	}
+	tail := v.Layout.Offset(v.Tail)
+	switch {
+	case v.Origin.Open && !v.Crowd.Striping && v.Origin.Until >= tail:
+		p.Origin = LetGo
+		v.Origin.Open = false
+	case v.starving(tail):
+		p.Origin, p.Until = Return, min(tail, v.Front+holdRange)
+		v.Origin.Open = true
+	}
+	if listed && v.covered() && !v.starved() {
+		v.Origin.Returns = false // peers hold all that is missing, with proof
+	} else {
+		p.Excuse = v.excused()
+	}
+	p.Take, p.Intend = v.stripes()
+	crowd := *v.Crowd
+	if !p.Take.Empty() {
+		crowd.Stripe = p.Take
+	}
+	v.Crowd = &crowd
+	p.Orders = v.rarest(v.Origin.Open, listed)
+}
+
+// starving reports whether readers have waited so long for proven octets that
+// the origin must be asked for some.
+func (v View) starving(tail int64) bool {
+	return !v.Origin.Open && v.Crowd.Stripe.Empty() && v.Hungry >= 0 && v.Now-v.Hungry >= holdLimit &&
+		v.Front < tail && v.Now >= v.Origin.NotBefore
 }
 
 // stalled returns the peers that owe octets and are silent, or that trickle
@@ -165,8 +237,12 @@ func stalled(v View) []int {
 			continue
 		}
 		since := slices.MinFunc(p.Orders, func(a, b Order) int { return cmp.Compare(a.Since, b.Since) }).Since
-		silent := v.Now-max(p.Heard, since) >= limit
-		trickles := v.Now-since >= stallAfter && p.Second < trickleRate
+		patience, trickle := limit, stallAfter
+		if p.Partial { // it serves others of the crowd, too
+			patience, trickle = max(limit, 2*stallAfter), 2*stallAfter
+		}
+		silent := v.Now-max(p.Heard, since) >= patience
+		trickles := v.Now-since >= trickle && p.Second < trickleRate
 		if silent || trickles && others {
 			out = append(out, p.ID)
 		}
