@@ -71,6 +71,7 @@ type Digest struct {
 	alg    Algorithm
 	sum    string
 	length int64
+	scale  uint8 // see Proof.Scaled; 0 in every node
 }
 
 // NewDigest binds sum to length. It fails with ErrMalformed for an unknown
@@ -79,7 +80,7 @@ func NewDigest(alg Algorithm, sum []byte, length int64) (Digest, error) {
 	if alg.Size() == 0 || len(sum) != alg.Size() || length < 0 {
 		return Digest{}, fmt.Errorf("%w: %s digest of %d octets for a body of %d", ErrMalformed, alg, len(sum), length)
 	}
-	return Digest{alg, string(sum), length}, nil
+	return Digest{alg: alg, sum: string(sum), length: length}, nil
 }
 
 // IsZero reports whether d is no digest.
@@ -95,7 +96,7 @@ func (d Digest) Sum() []byte { return []byte(d.sum) }
 func (d Digest) Length() int64 { return d.length }
 
 // Layout returns how a body of this length is cut into pieces.
-func (d Digest) Layout() Layout { return LayoutOf(d.length) }
+func (d Digest) Layout() Layout { return scaledLayout(d.length, d.scale) }
 
 // Multihash returns the hash as a multihash.
 func (d Digest) Multihash() multihash.Multihash {

@@ -14,6 +14,7 @@ import (
 type Recorder struct {
 	alg    Algorithm
 	layout Layout
+	scale  uint8
 	h      hash.Hash
 	piece  hash.Hash
 	n      int64
@@ -84,7 +85,7 @@ func (r *Recorder) Sum() []byte { return r.h.Sum(nil) }
 
 // Digest returns the digest of what was recorded so far.
 func (r *Recorder) Digest() Digest {
-	return Digest{alg: r.alg, sum: string(r.Sum()), length: r.n}
+	return Digest{alg: r.alg, sum: string(r.Sum()), length: r.n, scale: r.scale}
 }
 
 // Matches reports whether the recorded octets are the body that p is about.
