@@ -1,6 +1,10 @@
 package fetch
 
-import "time"
+import (
+	"time"
+
+	"github.com/flashcrowd/flashcrowd/verify"
+)
 
 // Gauges measure one transfer as a crowd does, for whoever drives [Next]
 // without a node: the simulator. Times are absolute; any epoch will do but the
@@ -72,3 +76,7 @@ func (g *PeerGauge) Fill(v *PeerView, known float64, start, now time.Time) {
 		v.Heard = r.at.Sub(start)
 	}
 }
+
+// CommonPieces returns the pieces for which two lists of one digest say the
+// same: a peer of one camp may deliver those to the other.
+func CommonPieces(a, b *verify.StateList) Pieces { return commonPieces(a, b) }

@@ -13,6 +13,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/flashcrowd/flashcrowd/node"
+	"github.com/flashcrowd/flashcrowd/testnet/crowd"
 )
 
 // Exit codes (design.md section 13).
@@ -74,7 +75,7 @@ func newParser(commands *commandLine, s *session) (*kong.Kong, error) {
 		kong.DefaultEnvars("FLASHCROWD"), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Vars{
 			"proxy": node.DefaultProxy, "admin": node.DefaultAdmin, "network": node.DefaultNetwork,
-			"listen": strings.Join(node.DefaultListen()[:2], ", "), "cache": node.DefaultCacheSize.String(), "ports": node.DefaultConnectPorts().String(),
+			"listen": strings.Join(node.DefaultListen()[:2], ", "), "cache": node.DefaultCacheSize.String(), "scenarios": strings.Join(crowd.Names(), ", "), "ports": node.DefaultConnectPorts().String(),
 		},
 		kong.ExplicitGroups(groups),
 	)

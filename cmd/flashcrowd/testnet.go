@@ -12,7 +12,8 @@ import (
 
 // testnetCmd holds the commands about networks on this machine.
 type testnetCmd struct {
-	Up testnetUpCmd `cmd:"" help:"Run real nodes and a demo web site on this machine."`
+	Up    testnetUpCmd    `cmd:"" help:"Run real nodes and a demo web site on this machine."`
+	Crowd testnetCrowdCmd `cmd:"" help:"Rehearse a flash crowd on simulated lines."`
 }
 
 // testnetUpCmd runs a network until it is told to end, or a script on it.
