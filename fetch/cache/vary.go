@@ -82,7 +82,7 @@ func nominated(response, h http.Header) http.Header {
 }
 
 // absent is the value of a field that is not there. It only equals itself.
-const absent = "\x00"
+const absent = "\x00absent\n" // which no field value can be
 
 // listFields are those in which white space around commas and the case of
 // letters mean nothing.

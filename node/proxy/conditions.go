@@ -64,8 +64,8 @@ func takesRange(r, h http.Header) bool {
 	if len(lines) != 1 {
 		return false
 	}
-	if strings.HasPrefix(lines[0], `"`) {
-		return matches(lines, h, strongly) && lines[0] != "*"
+	if tag := strings.Trim(lines[0], " \t"); strings.HasPrefix(tag, `"`) {
+		return len(h["Etag"]) == 1 && tag == h["Etag"][0] // one tag, never a list
 	}
 	at, ok := dateIn(r, "If-Range")
 	modified, known := dateIn(h, "Last-Modified")

@@ -138,6 +138,7 @@ func ranges() []Case {
 	s.add("9110 §13.1.5", "If-Range of the date", kept("Last-Modified: "+modified), part("bytes=0-4", "0-4", "01234", "If-Range: "+modified))
 	s.add("9110 §13.1.5", "If-Range of a later date", kept("Last-Modified: "+modified), whole("Range: bytes=0-4", "If-Range: {now}"))
 	s.add("9110 §8.8.2.2", "If-Range of a date that is weak", kept("Last-Modified: {now}", "Date: {now}"), whole("Range: bytes=0-4", "If-Range: {now}"))
+	s.add("9110 §13.1.5", "If-Range is no list", kept(`ETag: "a"`), whole("Range: bytes=0-4", `If-Range: "a", "b"`))
 	s.add("9110 §13.1.5", "If-Range that is neither", kept(`ETag: "a"`), whole("Range: bytes=0-4", "If-Range: a"))
 	s.add("9110 §13.1.5", "If-Range behind the body, another tag", kept(`ETag: "a"`), whole("Range: bytes=20-", `If-Range: "b"`))
 	s.add("9110 §13.2.2", "If-None-Match before Range", kept(`ETag: "a"`),

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -20,6 +21,20 @@ type Target struct {
 	Addr string
 	// Name of the cache in Via.
 	Name string
+	// Mute: it writes neither Cache-Status nor Proxy-Status, and is not asked
+	// to.
+	Mute bool
+}
+
+// expects returns the expectations of s that hold for t.
+func (t Target) expects(s Step) []string {
+	if !t.Mute {
+		return s.Want
+	}
+	return slices.DeleteFunc(slices.Clone(s.Want), func(e string) bool {
+		name := fieldName(e)
+		return name == "Cache-Status" || name == "Proxy-Status"
+	})
 }
 
 // exchange is one request on a connection of its own, and its response. The

@@ -124,3 +124,12 @@ func TestDocs(t *testing.T) {
 		t.Errorf("%s is not what the table says: go test ./testnet/conformance -run TestDocs -write", docs)
 	}
 }
+
+// TestWords: whoever reads of a difference can see what the RFC says.
+func TestWords(t *testing.T) {
+	for _, section := range Sections(Cases()) {
+		if words[section].says == "" {
+			t.Errorf("RFC %s: what does it say?", section)
+		}
+	}
+}

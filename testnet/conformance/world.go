@@ -109,7 +109,7 @@ func ask(ctx context.Context, t Target, s Step, sc *script, l *line) (wrong []st
 	}
 	for _, e := range open {
 		err := e.rest()
-		wrong = append(wrong, s.judge(e, err, sc.expand)...)
+		wrong = append(wrong, s.judge(t, e, err, sc.expand)...)
 	}
 	if e := open[len(open)-1]; e.conn != l.conn {
 		l.close()
@@ -119,7 +119,7 @@ func ask(ctx context.Context, t Target, s Step, sc *script, l *line) (wrong []st
 }
 
 // judge holds one response against what the step wants.
-func (s Step) judge(e *exchange, err error, x expander) (wrong []string) {
+func (s Step) judge(t Target, e *exchange, err error, x expander) (wrong []string) {
 	status := s.Status
 	if status == 0 {
 		status = http.StatusOK
@@ -144,7 +144,7 @@ func (s Step) judge(e *exchange, err error, x expander) (wrong []string) {
 			h["Interim-"+name] = append(h["Interim-"+name], values...)
 		}
 	}
-	wrong = append(wrong, unmet("response", h, x.texts(s.Want))...)
+	wrong = append(wrong, unmet("response", h, x.texts(t.expects(s)))...)
 	want := x.text(s.WantBody)
 	if want == None && len(e.body) > 0 || want != "" && want != None && string(e.body) != want {
 		wrong = append(wrong, fmt.Sprintf("body %.120q, want %.120q", e.body, want))
