@@ -75,7 +75,9 @@ func newCrowd(fl *flight) *crowd {
 func (c *crowd) close() {
 	c.cancelPeers()
 	c.letGo()
-	c.fl.cancel()
+	if !c.fl.outgrown.Load() {
+		c.fl.cancel()
+	}
 	c.wg.Wait()
 	for _, s := range c.sources {
 		c.fl.f.scores.note(s.peer.String(), s.earned(), time.Now())

@@ -59,6 +59,24 @@ func (f *Failure) Error() string { return fmt.Sprintf("%s: %v", f.Cause, f.Err) 
 // Unwrap returns what lies beneath.
 func (f *Failure) Unwrap() error { return f.Err }
 
+// forwarded is an error of a request that had gone to the origin.
+type forwarded struct {
+	why string // Served.Forward
+	error
+}
+
+func (f *forwarded) Unwrap() error { return f.error }
+
+// ForwardOf returns why the request that ended with err was forwarded
+// (Served.Forward), "" when it was not.
+func ForwardOf(err error) string {
+	var f *forwarded
+	if errors.As(err, &f) {
+		return f.why
+	}
+	return ""
+}
+
 // CauseOf returns the cause of err: that of the Failure in it, and otherwise
 // InternalFailure.
 func CauseOf(err error) Cause {

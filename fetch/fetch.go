@@ -106,6 +106,7 @@ func (f *Fetcher) Do(ctx context.Context, req *Request) (*Response, error) {
 	}
 	if onlyIfCached(req) {
 		closeStored(stored)
+		j.forward = ""
 		return nil, j.fail(&Failure{OnlyIfCached, errors.New("only-if-cached, and nothing fresh is stored")})
 	}
 	if stored != nil && stored.Revalidate {
@@ -260,6 +261,10 @@ func (j *journey) fly(ctx context.Context, stored *Stored) (*Response, error) {
 		fl.leave(leader)
 		closeStored(stored)
 		return j.pass(ctx, j.forward)
+	case ranged(j.req) && fl.distant():
+		fl.leave(leader)
+		closeStored(stored)
+		return j.part(ctx, nil)
 	case !leader:
 		closeStored(stored)
 		return j.share(ctx, fl)

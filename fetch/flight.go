@@ -49,6 +49,8 @@ type flight struct {
 	// invalid: an unsafe request has made what the flight brings unusable
 	// without validation (RFC 9111 section 4.4).
 	invalid atomic.Bool
+	// outgrown: rest was or is set.
+	outgrown atomic.Bool
 
 	mu         sync.Mutex // guards following; cond is on it
 	cond       *sync.Cond
@@ -62,6 +64,7 @@ type flight struct {
 	perSource  map[string]int64
 	hungry     time.Time // since when a reader waits; zero when none does
 	leaderGone bool
+	rest       *rest         // of a body that outgrew the disk, for who comes first
 	renewed    *Stored       // for the leader, who takes it or leaves
 	settled    chan struct{} // closed when the cache has the body, or will not
 }
@@ -91,7 +94,7 @@ func (j *journey) board(stored *Stored) (fl *flight, leader bool, err error) {
 	}
 	f.wg.Go(func() {
 		fl.run(stored)
-		if fl.direct == nil { // else the leader's response ends it
+		if fl.direct == nil && !fl.outgrown.Load() { // else a response ends it
 			fl.cancel()
 		}
 		f.mu.Lock()
@@ -241,6 +244,10 @@ func (fl *flight) leave(leader bool) {
 	fl.leaderGone = fl.leaderGone || leader
 	if fl.riders == 0 && !fl.landed {
 		fl.cancel()
+	}
+	if fl.riders == 0 {
+		fl.rest.drop()
+		fl.rest = nil
 	}
 	if fl.leaderGone {
 		fl.dropDirectLocked()

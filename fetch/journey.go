@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -82,6 +83,9 @@ func (j *journey) fail(err error) error {
 	j.missing = append(j.missing, err.Error())
 	j.mu.Unlock()
 	j.done(0)
+	if j.forward != "" && errors.As(err, new(*Failure)) {
+		return &forwarded{j.forward, err}
+	}
 	return err
 }
 

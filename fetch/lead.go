@@ -88,7 +88,12 @@ func (c *crowd) letGo() {
 
 // follow carries octets from the lead to the readers until it ends.
 func (c *crowd) follow(l *lead) error {
-	defer l.body.Close()
+	handed := false
+	defer func() {
+		if !handed {
+			l.body.Close()
+		}
+	}()
 	buf := leadBuffers.Get().(*[]byte)
 	defer leadBuffers.Put(buf)
 	for begun := false; ; {
@@ -100,6 +105,7 @@ func (c *crowd) follow(l *lead) error {
 			}
 			over, writeErr := c.advance((*buf)[:n])
 			if writeErr != nil || over {
+				handed = c.fl.handOver(writeErr, (*buf)[:n], l.body)
 				return writeErr
 			}
 		}

@@ -13,6 +13,7 @@ import (
 // pass sends the request to the origin and its answer back, without cache or
 // swarm. It runs on the caller's own ctx, for nobody shares it.
 func (j *journey) pass(ctx context.Context, why string) (*Response, error) {
+	j.forward = why
 	ans, err := j.f.cfg.Origin.Send(ctx, j.req, nil)
 	if err != nil {
 		return nil, j.fail(err)

@@ -114,6 +114,10 @@ func (r *reader) Read(p []byte) (int, error) {
 // and sharing, and nobody's download.
 func (r *reader) alone(p []byte, cause error) (int, error) {
 	m := r.fl.meta
+	if rest := r.fl.takeRest(r.off); rest != nil {
+		r.own = rest
+		return r.readOwn(p)
+	}
 	if m.Length < 0 || r.off >= m.Length {
 		return 0, cause
 	}

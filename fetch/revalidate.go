@@ -88,6 +88,14 @@ const maxFinish = 256 << 10
 
 func (fl *flight) short() bool { return fl.meta.Length >= 0 && fl.meta.Length <= maxFinish }
 
+// distant reports whether octets of a range may be long in coming, and the
+// origin would send all before them for nothing.
+func (fl *flight) distant() bool {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	return !fl.landed && !fl.short()
+}
+
 // finish lets a flight come to its end although those who ride leave, such as
 // a leader whose conditions or ranges are answered from it, or the last one who
 // has all octets before the origin's end was seen.

@@ -110,6 +110,7 @@ func (v *visit) fail(err error) {
 	body := fmt.Sprintf("flashcrowd: %s: %s\n\n%s\n", p.cause, detail, p.advice)
 	h := v.w.reset()
 	h.Set("Proxy-Status", proxyStatus(p.cause, detail))
+	h.Set("Cache-Status", cacheStatus(fetch.Served{Forward: fetch.ForwardOf(err)}))
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -48,6 +48,8 @@ func freshness() []Case {
 	s.asked("9111 §4.2.2", "heuristic, modified in the future", "Last-Modified: {now+864000}")
 	s.asked("9111 §4.2.2", "nothing to guess from", "Content-Type: text/plain")
 	s.asked("9111 §4.2.2", "never with an Expires that is no date", "Last-Modified: {now-864000}", "Expires: 0")
+	s.reused("9111 §4.2", "a lifetime of some seconds", "Cache-Control: max-age=5")
+	s.add("9111 §3", "a body of one octet", get().from(Answer{Body: "x", Fields: []string{"Cache-Control: max-age=60"}}), get().body("x"))
 	s.reused("8246 §2", "immutable while fresh", "Cache-Control: max-age=3600, immutable")
 	s.asked("8246 §2", "immutable does not last longer", "Cache-Control: max-age=10, immutable", "Date: {now-20}")
 	for _, status := range []int{203, 300, 301, 308, 404, 405, 410, 414, 501} {
@@ -167,6 +169,13 @@ func directives() []Case {
 	s.add("9111 §5.2.1.7", "only-if-cached, nothing stored", get("Cache-Control: only-if-cached").status(504).want("Proxy-Status ~ error="))
 	s.add("9111 §5.2.1.7", "only-if-cached, fresh", fresh, hit("Cache-Control: only-if-cached"))
 	s.add("9111 §5.2.1.7", "only-if-cached, stale", stale, get("Cache-Control: only-if-cached").status(504))
+	s.add("9111 §5.2.1.7", "only-if-cached and no-store, nothing stored", get("Cache-Control: only-if-cached, no-store").status(504))
+	s.add("9111 §5.2.1.7", "only-if-cached with HEAD", Step{Method: "HEAD", Fields: []string{"Cache-Control: only-if-cached"}}.status(504))
+	s.add("9111 §5.2.1.7", "only-if-cached with a range", fresh, get("Cache-Control: only-if-cached", "Range: bytes=0-1").status(206).body("fi"))
+	s.add("9111 §5.2.1.1", "max-age above the age of what is stale, with max-stale",
+		get().from(says("Cache-Control: max-age=10", `ETag: "a"`, "Date: {now-30}")), hit("Cache-Control: max-age=60, max-stale"))
+	s.add("9111 §5.2.1.1", "max-age below the age, with max-stale", stale, validated("Cache-Control: max-age=20, max-stale"))
+	s.add("9111 §5.2.1.1", "max-age twice, the smaller below the age", fresh, validated("Cache-Control: max-age=120, max-age=30"))
 	s.add("9111 §5.2.1.7", "only-if-cached with max-stale", stale, hit("Cache-Control: only-if-cached, max-stale"))
 	s.add("9111 §5.4", "Pragma: no-cache", fresh, validated("Pragma: no-cache"))
 	s.add("9111 §5.4", "Pragma beside Cache-Control", fresh, hit("Pragma: no-cache", "Cache-Control: max-age=3600"))

@@ -166,6 +166,12 @@ func methods() []Case {
 	}
 	s.add("9111 §4.4", "no invalidation by Location of another URL", kept.to("/other"),
 		Step{Method: "POST", Body: "x", Path: "/form"}.from(Answer{Status: 201, Fields: []string{"Location: {base}/another"}}), hit().to("/other"))
+	for _, name := range []string{"Location", "Content-Location"} {
+		s.only(Forward, "9111 §4.4", "no invalidation by "+name+" of another host",
+			get().to("/other").from(says("Cache-Control: max-age=3600")),
+			Step{Method: "POST", Body: "x", Path: "/form"}.from(Answer{Status: 201, Fields: []string{name + ": http://elsewhere.example/other"}}),
+			hit().to("/other"))
+	}
 	s.add("9111 §4.4", "what was invalidated is validated",
 		get().from(says("Cache-Control: max-age=3600", `ETag: "a"`)), Step{Method: "PUT", Body: "x"}.from(Answer{Status: 204}),
 		get().from(unchanged(`ETag: "a"`).seeing(`If-None-Match: "a"`)).status(200).body("first"), hit())

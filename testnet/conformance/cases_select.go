@@ -44,6 +44,14 @@ func selection() []Case {
 		get("X-A: 1").from(says("Cache-Control: max-age=10", "Date: {now-600}", "Vary: X-A", `ETag: "a"`)),
 		get("X-A: 2").from(changed("Cache-Control: max-age=10", "Date: {now-600}", "Vary: X-A", `ETag: "b"`)),
 		get("X-A: 1").from(unchanged(`ETag: "a"`).seeing(`If-None-Match: "a"`)).status(200).body("first"))
+	s.add("9111 §4.1", "a Vary that changes: the latest response decides",
+		get("X-A: 1", "X-B: 1").from(says("Cache-Control: max-age=3600", "Vary: X-A", "Date: {now-60}")),
+		get("X-A: 2", "X-B: 1").from(changed("Cache-Control: max-age=3600", "Vary: X-B")),
+		get("X-A: 1", "X-B: 1").body("second"))
+	s.add("9111 §4.1", "a Vary that appears with a 304",
+		get("X-A: 1").from(says("Cache-Control: max-age=10", "Date: {now-600}", `ETag: "a"`)),
+		get("X-A: 1").from(unchanged("Cache-Control: max-age=3600", `ETag: "a"`, "Vary: X-A")).status(200).body("first"),
+		hit("X-A: 1"), other("X-A", "X-A: 2"))
 	many := []Step{}
 	for i := range 12 {
 		many = append(many, stored("X-A", "X-A: "+strconv.Itoa(i)))

@@ -34,6 +34,11 @@ func statuses() []Case {
 		Step{Origin: []Answer{{Hangup: true}}}.body("first").want(has("hit", "ttl=-5")...))
 	s.add("9211 §2", "that of others stands before it",
 		get().from(says("Cache-Status: other; hit; ttl=5")).want("Cache-Status ~ other; hit; ttl=5, flashcrowd;"))
+	s.add("9211 §2.2", "an error of the cache itself, forwarded", Step{Origin: []Answer{{Hangup: true}}}.status(502).want(has("flashcrowd;fwd=uri-miss")...))
+	s.add("9211 §2.2", "an error of the cache itself, stale", get().from(says("Cache-Control: max-age=10, must-revalidate", "Date: {now-60}")),
+		Step{Origin: []Answer{{Hangup: true}}}.status(504).want(has("flashcrowd;fwd=stale")...))
+	s.add("9211 §2", "an error of the cache itself, not forwarded", get("Cache-Control: only-if-cached").status(504).
+		want("Cache-Status: flashcrowd"))
 	s.add("9211 §2.6", "who joined a request",
 		Step{Clients: 2, Origin: []Answer{{Body: "0123456789", Fields: []string{"Cache-Control: max-age=3600"}}}}.want(has("flashcrowd;fwd=uri-miss;stored")...))
 	return s.cases
