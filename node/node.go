@@ -218,6 +218,9 @@ func (n *Node) openProxy(context.Context) error {
 	})
 	n.closing(func() error { p.Close(); return nil })
 	for _, f := range n.faces {
+		if f.kind != "admin" {
+			f.listener = p.Strict(f.listener)
+		}
 		switch f.kind {
 		case "proxy":
 			f.server = p.Server(p.Handler())

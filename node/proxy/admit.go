@@ -27,6 +27,9 @@ func (p *Proxy) admit(r *http.Request) error {
 		}
 		return refuse(notAllowed, "clients at this address are not allowed")
 	}
+	if err := refusalOf(r); err != nil {
+		return err
+	}
 	fields := 1
 	for _, values := range r.Header {
 		fields += len(values)

@@ -16,7 +16,7 @@ import (
 // benchmark asks for one body over and over on one connection.
 func benchmark(b *testing.B, h http.Handler, p *Proxy, size int) {
 	s := httptest.NewUnstartedServer(nil)
-	s.Config = p.Server(h)
+	s.Config, s.Listener = p.Server(h), p.Strict(s.Listener)
 	s.Start()
 	defer s.Close()
 	conn, err := net.Dial("tcp", s.Listener.Addr().String())

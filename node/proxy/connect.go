@@ -92,5 +92,9 @@ func (v *visit) takeOver() (net.Conn, []byte, error) {
 	if err != nil {
 		early = nil
 	}
+	if strict, ok := conn.(*strictConn); ok {
+		beneath, ahead := strict.release()
+		return beneath, append(early, ahead...), nil
+	}
 	return conn, early, nil
 }

@@ -13,7 +13,7 @@
 //	})
 //	main := p.Server(p.Handler())        // 127.0.0.1:3128
 //	apt := p.Server(p.Mirror(debian))    // one for each --mirror
-//	go main.Serve(listener)
+//	go main.Serve(p.Strict(listener))
 //	…
 //	main.Shutdown(ctx)
 //	p.Close() // ends the tunnels, for which Shutdown does not wait

@@ -56,6 +56,8 @@ var (
 	nothingHere    = problem{404, fetch.BadRequest, "Set this address as HTTP proxy, or put a whole URL behind it: /https://host/path."}
 	wrongMethod    = problem{405, fetch.BadRequest, "Use another method."}
 	readOnly       = problem{405, fetch.BadRequest, "Set this address as HTTP proxy to use other methods."}
+	expectation    = problem{417, fetch.BadRequest, "Only 100-continue may be expected."}
+	unknownCoding  = problem{501, fetch.BadRequest, "The only transfer coding is chunked."}
 	slowBody       = problem{408, fetch.BadRequest, "The body of the request did not come in time."}
 	misdirected    = problem{421, fetch.Denied, "Call this node by its address or as localhost, and the dashboard without a proxy."}
 	headerTooLarge = problem{431, fetch.BadRequest, "Send fewer header fields; often cookies are to blame."}
@@ -98,7 +100,7 @@ func problemOf(err error) problem {
 func (v *visit) fail(err error) {
 	if broken := v.bodyFailure(); broken != nil {
 		err = broken
-	} else if v.r.Context().Err() != nil {
+	} else if v.r.Context().Err() != nil && refusalOf(v.r) == nil { // a refusal has ended the reading itself
 		v.abort()
 	}
 	p := problemOf(err)
@@ -118,7 +120,8 @@ func (v *visit) fail(err error) {
 	switch p.status {
 	case http.StatusMethodNotAllowed:
 		h.Set("Allow", allowOf(p))
-	case http.StatusRequestHeaderFieldsTooLarge, http.StatusRequestTimeout, http.StatusBadRequest:
+	case http.StatusRequestHeaderFieldsTooLarge, http.StatusRequestTimeout, http.StatusBadRequest,
+		http.StatusNotImplemented, http.StatusExpectationFailed:
 		h.Set("Connection", "close") // what follows on it is in doubt
 	}
 	v.w.WriteHeader(p.status)
@@ -145,6 +148,9 @@ func (v *visit) bodyFailure() error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return refuse(slowBody, "no progress of the request body")
 	default:
+		if strict, _ := v.r.Context().Value(strictKey{}).(*strictConn); strict != nil && strict.refusal != nil {
+			return strict.refusal
+		}
 		return badRequest("read request body: %v", err)
 	}
 }

@@ -107,10 +107,10 @@ func TestForwardRefuses(t *testing.T) {
 		"dashboard name":  {"GET http://LOCALHOST.:3129/ HTTP/1.1\r\nHost: h\r\n\r\n", 421, "http_request_denied"},
 		"dashboard zero":  {"GET http://0.0.0.0:3129/ HTTP/1.1\r\nHost: h\r\n\r\n", 421, "http_request_denied"},
 		"dashboard in v6": {"GET http://[::ffff:127.0.0.1]:3129/ HTTP/1.1\r\nHost: h\r\n\r\n", 421, "http_request_denied"},
-		"two lengths":     {"POST http://h.example/ HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, ""},
-		"te and nonsense": {"POST http://h.example/ HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: ,chunked\r\n\r\n", 501, ""},
-		"two hosts":       {"GET http://h.example/ HTTP/1.1\r\nHost: h\r\nHost: g\r\n\r\n", 400, ""},
-		"header 65 KiB":   {"GET http://h.example/ HTTP/1.1\r\nHost: h\r\nX: " + strings.Repeat("x", 65<<10) + "\r\n\r\n", 431, ""},
+		"two lengths":     {"POST http://h.example/ HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, "http_request_error"},
+		"te and nonsense": {"POST http://h.example/ HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: ,chunked\r\n\r\n", 400, "http_request_error"},
+		"two hosts":       {"GET http://h.example/ HTTP/1.1\r\nHost: h\r\nHost: g\r\n\r\n", 400, "http_request_error"},
+		"header 65 KiB":   {"GET http://h.example/ HTTP/1.1\r\nHost: h\r\nX: " + strings.Repeat("x", 65<<10) + "\r\n\r\n", 431, "http_request_error"},
 		"257 fields":      {"GET http://h.example/ HTTP/1.1\r\nHost: h\r\n" + strings.Repeat("X: y\r\n", 256) + "\r\n", 431, "http_request_error"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -294,5 +294,5 @@ func ExampleProxy_Mirror() {
 	debian := &url.URL{Scheme: "https", Host: "deb.debian.org", Path: "/debian"}
 	server := p.Server(p.Mirror(debian))
 	fmt.Println(server.MaxHeaderBytes)
-	// Output: 61440
+	// Output: 131072
 }

@@ -250,7 +250,7 @@ func TestMirrorOfItself(t *testing.T) {
 	u := &url.URL{Scheme: "http"}
 	s := httptest.NewUnstartedServer(nil)
 	u.Host = s.Listener.Addr().String()
-	s.Config = p.Server(p.Mirror(u))
+	s.Config, s.Listener = p.Server(p.Mirror(u)), p.Strict(s.Listener)
 	s.Start()
 	defer s.Close()
 	resp, body := get(t, u.Host, u.Host, "/")

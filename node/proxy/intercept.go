@@ -67,7 +67,11 @@ func newInterceptor(p *Proxy, in Interception) *interceptor {
 		Interception: in, p: p, conns: make(chan net.Conn), done: make(chan struct{}),
 		vetted: make(map[string]time.Time), quick: make(map[string]int),
 	}
-	ic.server = p.Server(p.door(ic.answer))
+	door := p.door(ic.answer)
+	ic.server = p.Server(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		interceptedIn(r.Context()).used.Store(true)
+		door.ServeHTTP(w, r)
+	}))
 	ic.server.Protocols.SetHTTP2(true)
 	ic.server.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 100}
 	outer := ic.server.ConnContext
@@ -173,7 +177,7 @@ func (ic *interceptor) serve(v *visit, t *tunnel, in *intercepted, cert *tls.Cer
 	in.SetReadDeadline(time.Time{})
 	began := time.Now()
 	select {
-	case ic.conns <- secured(secure, in):
+	case ic.conns <- secured(secure, ic.p.wait.header):
 		<-in.closed
 	case <-ic.done:
 	}
@@ -266,7 +270,6 @@ func isDistrust(err error) bool {
 func (ic *interceptor) answer(v *visit) error {
 	v.face = "intercept"
 	in := interceptedIn(v.r.Context())
-	in.used.Store(true)
 	target, err := in.target(v.r)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // intercepted is the connection of a client that believes to speak with
@@ -58,12 +59,20 @@ func (in *intercepted) Close() error {
 
 type interceptedKey struct{}
 
-// secured returns the connection as the server of requests wants it: HTTP/2
-// needs to see the TLS.
-func secured(secure *tls.Conn, in *intercepted) net.Conn { return secure }
+// secured returns the connection as the server of requests wants it: HTTP/2,
+// which has no lines to read strictly, needs to see the TLS.
+func secured(secure *tls.Conn, patience time.Duration) net.Conn {
+	if secure.ConnectionState().NegotiatedProtocol == "h2" {
+		return secure
+	}
+	return newStrict(secure, patience)
+}
 
 // interceptedOf finds what a connection of the server was made of.
 func interceptedOf(c net.Conn) *intercepted {
+	if strict, ok := c.(*strictConn); ok {
+		c = strict.Conn
+	}
 	if secure, ok := c.(*tls.Conn); ok {
 		in, _ := secure.NetConn().(*intercepted)
 		return in

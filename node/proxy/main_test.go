@@ -143,7 +143,7 @@ func start(t *testing.T, cfg Config) (addr string) {
 func listen(t *testing.T, p *Proxy, h http.Handler) (addr string) {
 	t.Helper()
 	s := httptest.NewUnstartedServer(nil)
-	s.Config = p.Server(h)
+	s.Config, s.Listener = p.Server(h), p.Strict(s.Listener)
 	s.Start()
 	t.Cleanup(s.Close)
 	return s.Listener.Addr().String()

@@ -85,7 +85,7 @@ func New(cfg Config) *Proxy {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	p := &Proxy{
-		cfg: cfg, log: cfg.Logger, stats: newStats(cfg.Metrics), wait: waits{uploadIdle, lingering},
+		cfg: cfg, log: cfg.Logger, stats: newStats(cfg.Metrics), wait: waits{uploadIdle, lingering, headerTimeout},
 		tunnels: newTunnels(cfg.MaxTunnels),
 	}
 	if cfg.Intercept != nil {

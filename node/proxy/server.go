@@ -11,13 +11,13 @@ const (
 	headerTimeout = 10 * time.Second
 	// keepTimeout is how long a connection may wait for its next request.
 	keepTimeout = 2 * time.Minute
-	// maxHeader is for the request line and all fields. net/http reads up to
-	// 4 KiB more than it is told to.
-	maxHeader = 64<<10 - 4<<10
+	// maxHeader is what net/http takes: more than the strict reader before it
+	// does, which has an answer with a name.
+	maxHeader = 2 * maxHead
 )
 
 // Server returns a server for h, which is one of p's handlers, with the limits
-// of a node. Responses have no deadline: a download takes as long as it does,
+// of a node. It is to serve a listener from Strict. Responses have no deadline: a download takes as long as it does,
 // and may be paused. The caller serves, and shuts down.
 func (p *Proxy) Server(h http.Handler) *http.Server {
 	var protocols http.Protocols
@@ -28,6 +28,9 @@ func (p *Proxy) Server(h http.Handler) *http.Server {
 		IdleTimeout:       keepTimeout,
 		MaxHeaderBytes:    maxHeader,
 		Protocols:         &protocols,
-		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelWarn),
+		// Else "OPTIONS *" would be answered before anybody looked at it.
+		DisableGeneralOptionsHandler: true,
+		ConnContext:                  withStrict,
+		ErrorLog:                     slog.NewLogLogger(p.log.Handler(), slog.LevelWarn),
 	}
 }

@@ -18,8 +18,8 @@ const (
 	lingering = 5 * time.Second
 )
 
-// waits are the two above, which tests make shorter.
-type waits struct{ idle, linger time.Duration }
+// waits are the two above and headerTimeout, which tests make shorter.
+type waits struct{ idle, linger, header time.Duration }
 
 var errBodyLeft = errors.New("proxy: request is over")
 
