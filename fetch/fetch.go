@@ -131,6 +131,8 @@ func guarded(req *Request, m *Meta) bool {
 // swarm ("method" or "request"), or "" if it need not.
 func passes(req *Request) string {
 	switch {
+	case req.Bypass:
+		return "bypass"
 	case req.Method != http.MethodGet && req.Method != http.MethodHead:
 		return "method"
 	case req.Body != nil && req.Length != 0,

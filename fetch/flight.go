@@ -167,7 +167,11 @@ func flightKey(req *Request) string {
 	if err != nil {
 		u = req.URL.String()
 	}
-	return coding(req.Header) + " " + u + " " + strconv.Itoa(int(req.Face))
+	key := coding(req.Header) + " " + u + " " + strconv.Itoa(int(req.Face))
+	if req.NoSwarm {
+		key += " alone"
+	}
+	return key
 }
 
 // coding returns what the Accept-Encoding fields of h come down to: "gzip",

@@ -42,6 +42,9 @@ type Request struct {
 	// when none were announced.
 	Trailer http.Header
 	Face    Face
+	// Bypass: the answer is the origin's, and neither cache nor other nodes
+	// have to do with it. NoSwarm: other nodes do not.
+	Bypass, NoSwarm bool
 	// Interim, if not nil, is told of each interim response to this request
 	// but 100 and 101 (RFC 9110 section 15.2), one after another: those that
 	// come before Do returns, and perhaps some later. It owns the fields, and

@@ -47,6 +47,7 @@ func (s Sharing) Shareable(req *Request, m *Meta) (ok bool, why []string) {
 		}
 	}
 	no(s.Mode == ShareOff, "sharing is off")
+	no(req.NoSwarm, "the request wants no swarm")
 	no(req.Method != http.MethodGet || m.Status != http.StatusOK, "not a 200 answer to GET")
 	no(!plainRequest(req), "the request has fields of its own, such as Cookie or Authorization")
 	no(req.URL.User != nil, "the URL has userinfo")

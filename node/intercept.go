@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"net"
+	"net/netip"
 	"path/filepath"
 
 	"github.com/flashcrowd/flashcrowd/node/authority"
@@ -47,6 +49,30 @@ func (n *Node) interception() *proxy.Interception {
 			}
 		},
 	}
+}
+
+// pause makes the node a plain proxy, or what it was before.
+func (n *Node) pause(paused bool) {
+	if n.paused.Swap(paused) != paused {
+		n.log.Info(map[bool]string{true: "paused", false: "resumed"}[paused])
+	}
+}
+
+// names are the ones by which clients may call gateway and mirrors: those that
+// the user gave to the listeners.
+func (c Config) names() []string {
+	var names []string
+	listeners := []string{c.Proxy}
+	for _, m := range c.Mirrors {
+		listeners = append(listeners, m.Listen)
+	}
+	for _, l := range listeners {
+		host, _, err := net.SplitHostPort(l)
+		if _, literal := netip.ParseAddr(host); err == nil && literal != nil && host != "" {
+			names = append(names, host)
+		}
+	}
+	return names
 }
 
 // certificate returns what clients have to trust, or nil where nothing is

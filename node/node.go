@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	dspebble "github.com/ipfs/go-ds-pebble"
@@ -45,6 +46,7 @@ type Node struct {
 	exempt    *authority.Exempt    // with authority
 
 	faces   []*face
+	paused  atomic.Bool // a plain proxy for now
 	ready   chan struct{}
 	closers []func() error // in the order of opening
 }
@@ -169,7 +171,13 @@ func (n *Node) openSwarm(context.Context) error {
 // shelf is the fetcher's, which is opened after the swarm that it asks.
 type shelf struct{ n *Node }
 
-func (s shelf) Open(id dht.ID, t verify.Token) (*fetch.Shelved, error) { return s.n.fetch.Open(id, t) }
+// Open offers nothing while the node is paused.
+func (s shelf) Open(id dht.ID, t verify.Token) (*fetch.Shelved, error) {
+	if s.n.paused.Load() {
+		return nil, fetch.ErrUnknown
+	}
+	return s.n.fetch.Open(id, t)
+}
 
 func (n *Node) openFetch(context.Context) error {
 	cfg := fetch.Config{
@@ -213,8 +221,9 @@ func (n *Node) openProxy(context.Context) error {
 	p := proxy.New(proxy.Config{
 		Fetcher: n.fetch, Dial: n.dialTunnel, Name: n.pseudonym(),
 		ConnectPorts: n.cfg.ConnectPorts.Has, Allow: n.cfg.Allow, Own: n.addrs(),
-		Intercept: n.interception(),
-		Logger:    n.log, Metrics: n.metrics,
+		Intercept: n.interception(), Upgrade: n.origin.Upgrade, PAC: n.cfg.Intercept,
+		Bypass: n.cfg.Bypass.Has, Deny: n.cfg.Deny.Has, Paused: n.paused.Load, Hosts: n.cfg.names(),
+		Logger: n.log, Metrics: n.metrics,
 	})
 	n.closing(func() error { p.Close(); return nil })
 	for _, f := range n.faces {
@@ -232,14 +241,15 @@ func (n *Node) openProxy(context.Context) error {
 }
 
 func (n *Node) openAdmin(context.Context) error {
-	if _, err := n.data.Token(); err != nil {
+	token, err := n.data.Token()
+	if err != nil {
 		return err
 	}
 	f := n.face("admin")
 	f.server = admin.NewServer(admin.Config{
 		Addr: f.addr(), Status: n.Status, Peers: n.Peers, Faces: n.where,
 		Why: func(url string) (any, bool) { return n.fetch.Receipt(url) }, Metrics: n.metrics, Logger: n.log,
-		Certificate: n.certificate(),
+		Certificate: n.certificate(), Token: token, Pause: n.pause,
 	})
 	return nil
 }

@@ -51,10 +51,15 @@ func (n *Node) Status() admin.Status {
 		Requests: admin.RequestStatus{Total: totals.Requests, Hits: totals.Hits},
 		Verify:   admin.VerifyStatus{RejectedBytes: totals.Rejected},
 	}
+	if n.paused.Load() {
+		s.Mode, s.Share = "paused", Off
+	}
 	if n.swarm == nil {
 		return s
 	}
-	s.Mode, s.RoutingTable = n.router.Mode(), n.router.RoutingTableSize()
+	if s.RoutingTable = n.router.RoutingTableSize(); !n.paused.Load() {
+		s.Mode = n.router.Mode()
+	}
 	s.Peers = len(n.host.Network().Peers())
 	s.Connectivity = "alone"
 	if s.Peers > 0 {

@@ -30,6 +30,8 @@ type commandLine struct {
 	Status  statusCmd  `cmd:"" help:"Say what the running node is and does."`
 	Peers   peersCmd   `cmd:"" help:"List the other nodes that the running node knows."`
 	Why     whyCmd     `cmd:"" help:"Say where the bytes of a URL came from and why they were believed."`
+	Pause   pauseCmd   `cmd:"" help:"Make the running node a plain proxy: nothing is asked of other nodes or served to them."`
+	Resume  resumeCmd  `cmd:"" help:"Undo pause."`
 	CA      caCmd      `cmd:"" name:"ca" help:"The authority for the hosts of --intercept."`
 	Testnet testnetCmd `cmd:"" help:"Networks of nodes on this machine."`
 	Version versionCmd `cmd:"" help:"Print version, Go and main dependencies."`

@@ -35,6 +35,8 @@ type faceFlags struct {
 	Allow  []string `group:"faces" sep:"," placeholder:"CIDR" help:"Clients that may use proxy and mirrors beside this machine, such as 192.168.1.0/24; repeatable. Default: nobody."`
 
 	Intercept    []string `group:"reach" sep:"," placeholder:"HOST" help:"Hosts whose https this node answers itself, so that it is cached and shared: a name or a pattern such as *.example.org; repeatable. Clients have to trust its certificate: see ca. Default: nobody, https is tunnelled."`
+	Bypass       []string `group:"reach" sep:"," placeholder:"HOST" help:"Hosts whose requests go straight to them, past cache and swarm; repeatable."`
+	Deny         []string `group:"reach" sep:"," placeholder:"HOST" help:"Hosts that nobody reaches through this node; repeatable."`
 	ConnectPorts string   `group:"reach" default:"${ports}" placeholder:"PORTS" help:"Ports that CONNECT may reach. Default: ${default}."`
 }
 
@@ -75,7 +77,7 @@ func configOf(f *faceFlags, n *nodeFlags, l *logFlags) (node.Config, error) {
 		{"mirror", parseMirrors(f.Mirror, &c)}, {"allow", parseAllow(f.Allow, &c)},
 		{"cache-size", parseCacheSize(n.CacheSize, &c)}, {"resolve", parseResolve(n.Resolve, &c)},
 		{"connect-ports", parsePorts(f.ConnectPorts, &c)},
-		{"intercept", parseHosts(f.Intercept, &c.Intercept)},
+		{"intercept", parseHosts(f.Intercept, &c.Intercept)}, {"bypass", parseHosts(f.Bypass, &c.Bypass)}, {"deny", parseHosts(f.Deny, &c.Deny)},
 	} {
 		if field.err != nil {
 			return c, &node.UsageError{Flag: field.flag, Err: field.err}

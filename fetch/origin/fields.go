@@ -109,16 +109,7 @@ func checkReceived(resp *http.Response) error {
 	if n := resp.Header["Content-Length"]; len(n) > 1 || len(n) == 1 && !isDigits(n[0]) {
 		return failure(fetch.Protocol, "content-length %.80q", n)
 	}
-	count := 0
-	for name, values := range resp.Header {
-		if count += len(values); count > maxFields {
-			return failure(fetch.HeaderSize, "more than %d fields", maxFields)
-		}
-		if !isCleanField(name, values) {
-			return failure(fetch.Protocol, "malformed field %.40q", name)
-		}
-	}
-	return nil
+	return checkFields(resp)
 }
 
 // isCleanField refuses names that are no tokens, and in values what RFC 9110

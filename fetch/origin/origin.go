@@ -96,6 +96,7 @@ type Client struct {
 	// Connections of the two never mix: one that the local user's request
 	// opened to a private address must not serve a request of a web page.
 	local, gateway side
+	upgrades       *http.Transport // for Upgrade, under the guard of local
 }
 
 var _ fetch.Origin = (*Client)(nil)
@@ -111,6 +112,7 @@ func New(cfg Config) *Client {
 	cfg = cfg.withDefaults()
 	c := &Client{cfg: cfg, pins: pinsOf(cfg.Resolve), backoff: backoff{log: cfg.Logger}}
 	c.local = c.sideOf(Guard{})
+	c.upgrades = upgradesOf(c.local.dialer, cfg)
 	c.gateway = c.sideOf(Guard{Gateway: true, Pinned: c.pins.has})
 	return c
 }

@@ -29,6 +29,11 @@ type Config struct {
 	// Certificate is that of the interception authority, as PEM, shown at
 	// /ca.pem. If nil, there is none.
 	Certificate []byte
+	// Token is what a client shows before it changes anything; if empty,
+	// nobody may. Pause makes the node a plain proxy, or what it was before;
+	// if nil, it does nothing.
+	Token string
+	Pause func(paused bool)
 	// Metrics are shown at /metrics. If nil, none.
 	Metrics prometheus.Gatherer
 	// Logger takes what fails. If nil, it is silent.
@@ -75,7 +80,11 @@ func NewHandler(c Config) http.Handler {
 		"/api/v1/why":    http.HandlerFunc(a.why),
 		"/ca.pem":        http.HandlerFunc(a.certificate),
 	}
-	return guard(hostsOf(c.Addr), readOnly(routes))
+	changes := map[string]http.Handler{
+		"/api/v1/pause":  a.change(func() { c.Pause(true) }),
+		"/api/v1/resume": a.change(func() { c.Pause(false) }),
+	}
+	return guard(hostsOf(c.Addr), route(changes, readOnly(routes)))
 }
 
 func (c Config) withDefaults() Config {
@@ -91,6 +100,9 @@ func (c Config) withDefaults() Config {
 	if c.Why == nil {
 		c.Why = func(string) (any, bool) { return nil, false }
 	}
+	if c.Pause == nil {
+		c.Pause = func(bool) {}
+	}
 	if c.Metrics == nil {
 		c.Metrics = prometheus.NewRegistry()
 	}
@@ -98,6 +110,17 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c
+}
+
+// route gives a request to the handler of its exact path, and others to rest.
+func route(routes map[string]http.Handler, rest http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if handler, ok := routes[r.URL.Path]; ok {
+			handler.ServeHTTP(w, r)
+			return
+		}
+		rest.ServeHTTP(w, r)
+	})
 }
 
 // readOnly routes by the exact path and answers GET and HEAD alone.

@@ -137,6 +137,30 @@ func TestHostIsCheckedWhateverTheForm(t *testing.T) {
 	}
 }
 
+func TestPauseNeedsTheToken(t *testing.T) {
+	var calls []bool
+	addr := serve(t, Config{Token: "secret", Pause: func(p bool) { calls = append(calls, p) }})
+	for _, tc := range []struct {
+		method, path, token string
+		want                int
+	}{
+		{"POST", "/api/v1/pause", "", 401}, {"POST", "/api/v1/pause", "Bearer wrong", 401}, {"POST", "/api/v1/pause", "secret", 401},
+		{"GET", "/api/v1/pause", "Bearer secret", 405}, {"POST", "/api/v1/pause", "Bearer secret", 200}, {"POST", "/api/v1/resume", "Bearer secret", 200},
+	} {
+		res, body := do(t, addr, request(t, tc.method, "http://"+addr+tc.path, map[string]string{"Authorization": tc.token}))
+		if res.StatusCode != tc.want {
+			t.Errorf("%s %s with %q: %s %s, want %d", tc.method, tc.path, tc.token, res.Status, body, tc.want)
+		}
+	}
+	if diff := cmp.Diff([]bool{true, false}, calls); diff != "" {
+		t.Error(diff)
+	}
+	addr = serve(t, Config{})
+	if res, _ := do(t, addr, request(t, "POST", "http://"+addr+"/api/v1/pause", map[string]string{"Authorization": "Bearer "})); res.StatusCode != 401 {
+		t.Errorf("without a token: %s", res.Status)
+	}
+}
+
 func TestCertificate(t *testing.T) {
 	const cert = "-----BEGIN CERTIFICATE-----\n"
 	res, body := get(t, serve(t, Config{Certificate: []byte(cert)}), "/ca.pem")

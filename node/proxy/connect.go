@@ -33,12 +33,15 @@ func (p *Proxy) connect(v *visit) error {
 	case p.owner(v.r, &url.URL{Host: hostport}) != nobodys:
 		return refuse(misdirected, "%s is a listener of this node", hostport)
 	}
+	if err := p.denied(hostOf(hostport)); err != nil {
+		return err
+	}
 	t := p.tunnels.open()
 	if t == nil {
 		return refuse(tooManyTunnels, "no more than %d tunnels", p.cfg.MaxTunnels)
 	}
 	defer p.tunnels.done(t)
-	if p.interceptor.wants(hostOf(hostport), port) {
+	if !p.paused() && p.interceptor.wants(hostOf(hostport), port) {
 		return p.intercept(v, t, hostport)
 	}
 	return p.tunnel(v, t, hostport)

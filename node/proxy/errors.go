@@ -53,6 +53,7 @@ var (
 	malformed      = problems[fetch.BadRequest]
 	notAllowed     = problem{403, fetch.Denied, "Only clients on this machine may use this node, unless it runs with --allow."}
 	portDenied     = problem{403, fetch.Denied, "CONNECT to this port is not allowed; see --connect-ports."}
+	hostDenied     = problem{403, fetch.Denied, "This host is on the list of --deny."}
 	nothingHere    = problem{404, fetch.BadRequest, "Set this address as HTTP proxy, or put a whole URL behind it: /https://host/path."}
 	wrongMethod    = problem{405, fetch.BadRequest, "Use another method."}
 	readOnly       = problem{405, fetch.BadRequest, "Set this address as HTTP proxy to use other methods."}

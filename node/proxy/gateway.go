@@ -17,6 +17,9 @@ func (p *Proxy) local(v *visit, raw string) error {
 	if inner, ok := gatewayTarget(raw); ok {
 		return p.gateway(v, inner)
 	}
+	if raw == "/proxy.pac" {
+		return p.pac(v)
+	}
 	if raw == "/" {
 		return v.page()
 	}

@@ -67,7 +67,7 @@ func newStand(t *testing.T) *stand {
 	client := web.New(web.Config{Resolve: pins, RootCAs: s.web.Pool()})
 	t.Cleanup(client.Close)
 	s.proxy = New(Config{
-		Fetcher: outward{client}, Name: "fc-x",
+		Fetcher: outward{client}, Name: "fc-x", Upgrade: client.Upgrade,
 		Dial: func(ctx context.Context, _, hostport string) (net.Conn, error) {
 			return client.DialTunnel(ctx, hostport)
 		},

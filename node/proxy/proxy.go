@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -42,6 +43,17 @@ type Config struct {
 	// for them are not proxied. The listener that a request came in by need
 	// not be among them.
 	Own []netip.AddrPort
+	// Upgrade asks an origin to go on by another protocol, such as that of
+	// WebSocket, as Upgrade of fetch/origin. If nil, the wish is not passed on.
+	Upgrade func(ctx context.Context, req *fetch.Request, protocol string) (*fetch.Answer, io.ReadWriteCloser, error)
+	// Bypass reports whether requests for a host go straight to it; nil means
+	// none do. Deny reports whether nobody may reach it; nil means all may.
+	Bypass, Deny func(host string) bool
+	// Paused reports whether all requests go straight to their origins for
+	// now and nothing is intercepted; nil means never.
+	Paused func() bool
+	// PAC are the patterns of hosts that /proxy.pac sends through this node.
+	PAC []string
 	// Intercept is whom this node answers for; nil is nobody.
 	Intercept *Interception
 	// MaxTunnels is how many CONNECT tunnels there may be at once; 0 is 4096.
@@ -176,7 +188,14 @@ func (p *Proxy) relay(v *visit, target *url.URL, w way) error {
 	if v.lastHop() {
 		return v.allowed()
 	}
+	if err := p.denied(hostOf(target.Host)); err != nil {
+		return err
+	}
+	if protocol := upgradeOf(v.r); protocol != "" && p.cfg.Upgrade != nil && w.face != fetch.Gateway {
+		return p.upgrade(v, target, w, protocol)
+	}
 	req := v.request(target, w)
+	p.switches(req)
 	defer v.leaveBody()
 	req.Interim = v.early.pass(v, w)
 	resp, err := p.cfg.Fetcher.Do(v.r.Context(), req)

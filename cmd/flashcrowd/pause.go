@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/flashcrowd/flashcrowd/node"
+)
+
+// pauseCmd makes the running node a plain proxy.
+type pauseCmd struct{ askFlags }
+
+// Run asks the node for it.
+func (c *pauseCmd) Run(s *session) error { return c.change(s, "/api/v1/pause", "paused") }
+
+// resumeCmd undoes pause.
+type resumeCmd struct{ askFlags }
+
+// Run asks the node for it.
+func (c *resumeCmd) Run(s *session) error { return c.change(s, "/api/v1/resume", "resumed") }
+
+// change has the node do what path stands for.
+func (f *askFlags) change(s *session, path, done string) error {
+	api, err := f.find()
+	if err != nil {
+		return err
+	}
+	token, err := f.token()
+	if err != nil {
+		return err
+	}
+	if err := api.post(s.ctx, path, token); err != nil {
+		return err
+	}
+	fmt.Fprintln(s.talk, done)
+	return nil
+}
+
+// token returns what the node wants to see before it changes anything.
+func (f *askFlags) token() (string, error) {
+	dir := f.Data
+	if dir == "" {
+		var err error
+		if dir, err = node.DefaultData(); err != nil {
+			return "", err
+		}
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, "token"))
+	if err != nil {
+		return "", &hintError{fmt.Errorf("read token: %w", err), "name the data folder of the node with --data DIR"}
+	}
+	return strings.TrimSpace(string(raw)), nil
+}
+
+// post asks the node to do what path stands for.
+func (c *client) post(ctx context.Context, path, token string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base.JoinPath(path).String(), nil)
+	if err != nil {
+		return fmt.Errorf("ask node: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	res, err := c.http.Do(req)
+	if err != nil {
+		return noNode(fmt.Errorf("nobody answers at %s", c.base))
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	return errors.Join(err, c.judge(res, raw))
+}
