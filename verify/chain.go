@@ -17,6 +17,10 @@ import (
 // state before it is right; then the piece before that, and so on: the chain
 // closes from the digest backwards, and every piece from Closed on is proven.
 //
+// Where the origin's digest has no state lists (Algorithm.Lists) the list leads
+// to what its sender says: then the chain tells who sent which piece against
+// its own word, but only the whole body is proven ([Chain.NeedsWhole]).
+//
 // All methods may be called at once from many goroutines. The zero Chain
 // proves nothing.
 type Chain struct {
@@ -37,7 +41,7 @@ func NewChain(p Proof, list *StateList) (*Chain, error) {
 	if !p.Valid() {
 		return nil, ErrNoEvidence
 	}
-	if list == nil || list.digest != p.Digest() {
+	if list == nil || list.of != p.Digest() {
 		return nil, fmt.Errorf("%w: state list of another digest", ErrMalformed)
 	}
 	n := list.layout.Pieces()
@@ -97,10 +101,26 @@ func (c *Chain) mark(i int, piece [32]byte) {
 	}
 }
 
+// NeedsWhole reports whether no piece is proven before the whole body is.
+func (c *Chain) NeedsWhole() bool { return c.list == nil || c.list.of != c.list.digest }
+
 // Closed returns the first piece of the proven tail: every piece from it to
 // the end fits a list that is itself proven there. It equals the number of
-// pieces while nothing is proven, and never rises.
+// pieces while nothing is proven, and never rises. Under NeedsWhole it stays
+// there.
 func (c *Chain) Closed() int {
+	if c.list == nil {
+		return math.MaxInt
+	}
+	if c.NeedsWhole() {
+		return c.list.layout.Pieces()
+	}
+	return c.Tail()
+}
+
+// Tail returns the first piece from which on every piece fits the list. It is
+// Closed, but for NeedsWhole, where it proves nothing.
+func (c *Chain) Tail() int {
 	if c.list == nil {
 		return math.MaxInt
 	}
@@ -120,9 +140,13 @@ func (c *Chain) Fits(i int) bool {
 // front, meets the proven tail: r stands at a border (or the end) at or behind
 // Closed, in the very state that the list has there. Then front and tail are
 // one body with the origin's digest. When r stands so and Joins is false, the
-// origin sent something else than its digest says.
+// origin sent something else than its digest says. Under NeedsWhole r must
+// have recorded the tail too, and match.
 func (c *Chain) Joins(r *Recorder) bool {
 	i, ok := r.border()
+	if c.NeedsWhole() {
+		return ok && i == r.layout.Pieces() && r.Matches(c.proof) && c.ClaimIs(r)
+	}
 	if !ok || i < c.Closed() || r.alg != c.list.digest.alg || r.layout != c.list.layout {
 		return false
 	}
@@ -133,6 +157,14 @@ func (c *Chain) Joins(r *Recorder) bool {
 		return true
 	}
 	return matches(chainingValue(r.alg, r.h), c.list.before(i))
+}
+
+// ClaimIs reports whether r recorded the whole body that the list leads to.
+// When it did, and Joins is false, whoever committed to the list lied: it said
+// that this very body has the origin's digest.
+func (c *Chain) ClaimIs(r *Recorder) bool {
+	return c.list != nil && r.alg == c.list.digest.alg && r.n == c.list.digest.length &&
+		matches(r.Sum(), []byte(c.list.digest.sum))
 }
 
 // pieceHash returns the SHA-256 of piece i, which must have fitted.

@@ -2,68 +2,11 @@ package verify
 
 import (
 	"crypto/sha256"
-	"crypto/sha512"
 	"encoding/hex"
 	"fmt"
-	"hash"
 
 	"github.com/multiformats/go-multihash"
 )
-
-// Algorithm is a hash function, by its multicodec code.
-type Algorithm uint64
-
-// The algorithms that prove bytes, and for which state lists exist.
-const (
-	SHA256 Algorithm = multihash.SHA2_256
-	SHA512 Algorithm = multihash.SHA2_512
-)
-
-// String returns the name in the RFC 9530 registry.
-func (a Algorithm) String() string {
-	switch a {
-	case SHA256:
-		return "sha-256"
-	case SHA512:
-		return "sha-512"
-	default:
-		return fmt.Sprintf("multihash-%#x", uint64(a))
-	}
-}
-
-// Size is the length of a digest in octets, 0 for an unknown algorithm.
-func (a Algorithm) Size() int {
-	switch a {
-	case SHA256:
-		return sha256.Size
-	case SHA512:
-		return sha512.Size
-	default:
-		return 0
-	}
-}
-
-func (a Algorithm) new() hash.Hash {
-	switch a {
-	case SHA256:
-		return sha256.New()
-	case SHA512:
-		return sha512.New()
-	default:
-		panic("verify: internal error: no hash for " + a.String())
-	}
-}
-
-func algorithmNamed(name string) (Algorithm, bool) {
-	switch name {
-	case "sha-256":
-		return SHA256, true
-	case "sha-512":
-		return SHA512, true
-	default:
-		return 0, false
-	}
-}
 
 // Digest is a hash of a body together with the body's exact length. Digests
 // are comparable with ==; the zero Digest is none.
@@ -77,10 +20,11 @@ type Digest struct {
 // NewDigest binds sum to length. It fails with ErrMalformed for an unknown
 // algorithm, a sum of the wrong size or a negative length.
 func NewDigest(alg Algorithm, sum []byte, length int64) (Digest, error) {
-	if alg.Size() == 0 || len(sum) != alg.Size() || length < 0 {
+	d := Digest{alg: alg, sum: string(sum), length: length}
+	if alg.Size() == 0 || len(sum) != alg.Size() || length < 0 || alg == MD5Parts && partSize(d) <= 0 {
 		return Digest{}, fmt.Errorf("%w: %s digest of %d octets for a body of %d", ErrMalformed, alg, len(sum), length)
 	}
-	return Digest{alg: alg, sum: string(sum), length: length}, nil
+	return d, nil
 }
 
 // IsZero reports whether d is no digest.

@@ -38,3 +38,15 @@ func (e *MismatchError) Error() string {
 }
 
 func head(b []byte) []byte { return b[:min(len(b), 8)] }
+
+// RefusedError is ErrNoEvidence where there is evidence that may not be used.
+type RefusedError struct {
+	// Evidence that would have decided, and why it was refused.
+	Evidence Evidence
+	Why      string
+}
+
+func (e *RefusedError) Error() string { return ErrNoEvidence.Error() + ": " + e.Why }
+
+// Is makes it ErrNoEvidence.
+func (e *RefusedError) Is(target error) bool { return target == ErrNoEvidence }

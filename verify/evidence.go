@@ -2,38 +2,14 @@ package verify
 
 import (
 	"fmt"
-	"net/http"
 	"net/url"
 	"time"
 )
 
-// Kind is where evidence was found, by the names of the Flashcrowd-Evidence
-// field.
-type Kind string
-
-// The kinds that are read today.
-const (
-	ReprDigest    Kind = "repr-digest"
-	ContentDigest Kind = "content-digest"
-	LegacyDigest  Kind = "digest"
-	Remembered    Kind = "remembered"
-)
-
-// Level is the strength of evidence, E0 (nothing) to E8 (pinned out of band).
-type Level int
-
-// The levels that are read today.
-const (
-	E6 Level = 6 // this node's own digest of an earlier full download, same strong validator
-	E7 Level = 7 // SHA-2 stated by the origin now
-)
-
-// String returns "E0" to "E8".
-func (l Level) String() string { return fmt.Sprintf("E%d", int(l)) }
-
 // Evidence is one reason to believe that a digest is the origin's. Only this
-// package makes evidence: from an origin's answer (Read), from this node's own
-// download (Remember) or from its own disk (UnmarshalJSON). It is immutable.
+// package makes evidence: from an origin's answer (Read), from a document of an
+// origin (Pin), from this node's own download (Remember) or from its own disk
+// (UnmarshalJSON). It is immutable.
 type Evidence struct {
 	kind      Kind
 	level     Level
@@ -41,6 +17,7 @@ type Evidence struct {
 	authority Authority // who said it
 	subject   string    // the URL that it is about
 	at        time.Time
+	source    string // row of the table, empty when there is none
 }
 
 // Kind returns where the evidence was found.
@@ -58,48 +35,41 @@ func (e Evidence) Authority() Authority { return e.authority }
 // At returns when it was stated.
 func (e Evidence) At() time.Time { return e.at }
 
+// Source names the row of the table by which it was found; empty for what this
+// node remembers.
+func (e Evidence) Source() string { return e.source }
+
 // Field returns the value of the Flashcrowd-Evidence field.
 func (e Evidence) Field() string {
 	return fmt.Sprintf("%s; level=%s; alg=%s", e.kind, e.level, e.digest.alg)
 }
 
-// speaksFor reports whether e may prove bytes of u: it is about u and was
-// stated by u's own authority.
-func (e Evidence) speaksFor(u *url.URL) bool {
-	a, subject, err := subjectOf(u)
-	return err == nil && e.authority == a && e.subject == subject
+// speaksFor reports whether e may prove bytes of the URL of c: it is about that
+// URL, and was stated by the URL's own authority, by one that is paired with
+// it, or by the document that c ties the request to.
+func (e Evidence) speaksFor(c Case) bool {
+	a, subject, err := subjectOf(c.URL)
+	if err != nil || e.subject != subject {
+		return false
+	}
+	switch {
+	case e.authority == a:
+		return true
+	case e.kind != Pinned:
+		return false
+	case e.authority.scheme == "http":
+		// What came unprotected is good for what comes unprotected from the
+		// same host, whatever the port.
+		return a.scheme == "http" && e.authority.host == a.host
+	}
+	return pairs[e.authority] == a || e.authority == c.Document
 }
 
-// Exchange is one answer of an origin, as far as evidence is concerned.
-type Exchange struct {
-	// URL that was asked, Method and final Status.
-	URL    *url.URL
-	Method string
-	Status int
-	// Header is the header section as the origin sent it, never a peer's.
-	Header http.Header
-	// Length of the whole selected representation (for a 206 the complete
-	// length of Content-Range); negative when unknown.
-	Length int64
-	// At is when the header section came.
-	At time.Time
-}
-
-// Read returns all that x states of the digest of the representation, the
-// strongest first. It is empty when the length is unknown: no digest without a
-// length. Statements that contradict each other are both dropped.
-func Read(x Exchange) []Evidence {
-	a, subject, err := subjectOf(x.URL)
-	if err != nil || x.Length < 0 {
-		return nil
-	}
-	var found []Evidence
-	for _, s := range agreed(statements(x)) {
-		if d, err := NewDigest(s.alg, s.sum, x.Length); err == nil {
-			found = append(found, Evidence{s.kind, E7, d, a, subject, x.At})
-		}
-	}
-	return found
+// pairs are authorities whose documents pin the files of another one, for
+// everybody: one operator has both.
+var pairs = map[Authority]Authority{
+	{"https", "pypi.org", "443"}:        {"https", "files.pythonhosted.org", "443"},
+	{"https", "index.crates.io", "443"}: {"https", "static.crates.io", "443"},
 }
 
 // Remember returns what this node may later hold against the same URL with the
@@ -111,8 +81,40 @@ func Remember(u *url.URL, d Digest, at time.Time) (Evidence, error) {
 	if err != nil {
 		return Evidence{}, err
 	}
-	if d.IsZero() {
+	if d.IsZero() || !E6.may(d.alg) {
 		return Evidence{}, fmt.Errorf("%w: no digest to remember", ErrMalformed)
 	}
-	return Evidence{Remembered, E6, d, a, subject, at}, nil
+	return Evidence{kind: Remembered, level: E6, digest: d, authority: a, subject: subject, at: at}, nil
+}
+
+// Pin returns the evidence that document, which came whole from its own origin
+// at time at, gives for target: value, as the document has it, by a row of the
+// table that looks in documents. length is target's, as target's own origin
+// says. It proves bytes of target where the two are of one authority or a
+// compiled-in pair, and else only for requests that are tied to the document
+// (Case.Document): otherwise any page could choose what others get from
+// somebody else's URL.
+func Pin(row *Row, document, target *url.URL, value string, length int64, at time.Time) (Evidence, error) {
+	by, err := AuthorityOf(document)
+	if err != nil {
+		return Evidence{}, err
+	}
+	_, subject, err := subjectOf(target)
+	if err != nil {
+		return Evidence{}, err
+	}
+	if row == nil || row.Where != InDocument {
+		return Evidence{}, fmt.Errorf("%w: no row of documents", ErrMalformed)
+	}
+	said := agreed(row.value(value))
+	if len(said) == 0 {
+		return Evidence{}, fmt.Errorf("%w: %s has no digest of bytes in %.80q", ErrMalformed, row.Source, value)
+	}
+	d, err := NewDigest(said[0].alg, said[0].sum, length)
+	if err != nil {
+		return Evidence{}, err
+	}
+	return Evidence{
+		kind: Pinned, level: said[0].level, digest: d, authority: by, subject: subject, at: at, source: row.Source,
+	}, nil
 }

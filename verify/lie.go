@@ -69,3 +69,14 @@ func hexOr(b []byte, none string) string {
 	}
 	return hex.EncodeToString(b)
 }
+
+// ClaimLie returns the lie of a peer that committed itself to a state list and
+// with it said that the body of that list has the digest d, when the very body
+// is here and has not: that it is this body, claim, does not depend on what any
+// origin sent.
+func ClaimLie(peer string, d, claim Digest, at time.Time) Lie {
+	return Lie{
+		Peer: peer, Digest: d.String(), Piece: -1, At: at,
+		Committed: "the body " + claim.String() + " has the digest " + d.String(), Sent: "a body " + claim.String() + " that has another",
+	}
+}

@@ -5,33 +5,6 @@ import (
 	"net/url"
 )
 
-// Policy is how strong evidence must be before bytes of strangers are used.
-type Policy string
-
-// The policies of design.md section 5.
-const (
-	// Strict takes SHA-2 that the origin states now, over TLS.
-	Strict Policy = "strict"
-	// Balanced also takes remembered digests, and plain http for what it is
-	// worth: going direct would be no safer.
-	Balanced Policy = "balanced"
-	// Open is as Balanced while no weaker evidence is read.
-	Open Policy = "open"
-)
-
-// Admits reports whether bytes of strangers may be used under p on the word of
-// e. The zero Policy is Balanced; an unknown one admits nothing.
-func (p Policy) Admits(e Evidence) bool {
-	switch p {
-	case Strict:
-		return e.level >= E7 && e.authority.Secure()
-	case Balanced, Open, "":
-		return e.level >= E6
-	default:
-		return false
-	}
-}
-
 // Proof is evidence that was admitted for one URL. A byte of a stranger is
 // right only by a Proof; Admit alone makes one. The zero Proof proves nothing.
 type Proof struct {
@@ -39,20 +12,25 @@ type Proof struct {
 	target   string
 }
 
-// Admit returns the proof for target's body: the strongest of found that
-// speaks for target, if policy admits it; of equally strong evidence the
-// latest, then the first. It fails with ErrNoEvidence when there is none, or
-// when what was stated last contradicts itself. Weaker evidence never stands
-// in for stronger evidence that the policy refuses.
+// Admit is AdmitFor a body of which nothing is known but its URL.
 func Admit(policy Policy, target *url.URL, found []Evidence) (Proof, error) {
-	_, subject, err := subjectOf(target)
+	return AdmitFor(policy, Case{URL: target}, found)
+}
+
+// AdmitFor returns the proof for the body of c: the strongest of found that
+// speaks for it, if policy admits it; of equally strong evidence the latest,
+// then the first. It fails with a *RefusedError, which is ErrNoEvidence, when
+// there is none, or when what was stated last contradicts itself. Weaker
+// evidence never stands in for stronger evidence that the policy refuses.
+func AdmitFor(policy Policy, c Case, found []Evidence) (Proof, error) {
+	_, subject, err := subjectOf(c.URL)
 	if err != nil {
 		return Proof{}, fmt.Errorf("%w: %w", ErrNoEvidence, err)
 	}
 	var best *Evidence
 	for i := range found {
 		e := &found[i]
-		if e.speaksFor(target) && !e.digest.IsZero() && (best == nil || e.outranks(best)) {
+		if e.speaksFor(c) && !e.digest.IsZero() && !overruled(*e, c, found) && (best == nil || e.outranks(best)) {
 			best = e
 		}
 	}
@@ -60,14 +38,31 @@ func Admit(policy Policy, target *url.URL, found []Evidence) (Proof, error) {
 		return Proof{}, ErrNoEvidence
 	}
 	for i := range found {
-		if e := &found[i]; e.speaksFor(target) && !best.outranks(e) && e.contradicts(best) {
-			return Proof{}, fmt.Errorf("%w: two %s digests at once", ErrNoEvidence, best.level)
+		if e := &found[i]; e.speaksFor(c) && !best.outranks(e) && e.contradicts(best) {
+			return Proof{}, &RefusedError{*best, fmt.Sprintf("two %s digests at once", best.level)}
 		}
 	}
-	if !policy.Admits(*best) {
-		return Proof{}, fmt.Errorf("%w: policy %s refuses %s %s", ErrNoEvidence, policy, best.level, best.kind)
+	if why := policy.refuses(*best, c); why != "" {
+		return Proof{}, &RefusedError{*best, why}
 	}
 	return Proof{evidence: *best, target: subject}, nil
+}
+
+// overruled reports whether the origin itself has said since what e cannot be
+// true beside: a pin or a memory never outlives the origin's current word.
+func overruled(e Evidence, c Case, found []Evidence) bool {
+	own, err := AuthorityOf(c.URL)
+	if err != nil || e.authority == own && e.kind != Remembered && e.kind != Pinned {
+		return false
+	}
+	for i := range found {
+		f := &found[i]
+		current := f.authority == own && f.kind != Remembered && f.kind != Pinned
+		if current && f.speaksFor(c) && f.at.After(e.at) && f.contradicts(&e) {
+			return true
+		}
+	}
+	return false
 }
 
 // outranks: of two statements of one strength the later is the origin's

@@ -54,7 +54,7 @@ func TestPolicies(t *testing.T) {
 	} {
 		for name, e := range found {
 			want := slices.Contains(admitted, name)
-			if policy.Admits(e) != want {
+			if policy.Admits(e, verify.Case{}) != want {
 				t.Errorf("policy %q admits %s = %v", policy, name, !want)
 			}
 			for _, u := range []string{secure, plain} {

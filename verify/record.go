@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -17,14 +18,15 @@ type evidenceJSON struct {
 	ObservedAt time.Time `json:"observed_at"`
 	Authority  string    `json:"authority"`
 	URL        string    `json:"url,omitempty"`
+	Source     string    `json:"source,omitempty"`
 }
 
 // MarshalJSON writes {kind, level, alg, digest, length, observed_at,
-// authority, url}.
+// authority, url, source}.
 func (e Evidence) MarshalJSON() ([]byte, error) {
 	return json.Marshal(evidenceJSON{
 		e.kind, e.level.String(), e.digest.alg.String(), hex.EncodeToString([]byte(e.digest.sum)),
-		e.digest.length, e.at, e.authority.String(), e.subject,
+		e.digest.length, e.at, e.authority.String(), e.subject, e.source,
 	})
 }
 
@@ -36,14 +38,14 @@ func (e *Evidence) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &j); err != nil {
 		return fmt.Errorf("verify: evidence: %w", err)
 	}
-	level, known := levelOf(j.Kind)
-	if !known || level.String() != j.Level {
-		return fmt.Errorf("%w: evidence kind %q of level %q", ErrMalformed, j.Kind, j.Level)
-	}
 	alg, known := algorithmNamed(j.Alg)
 	sum, err := hex.DecodeString(j.Digest)
 	if !known || err != nil {
 		return fmt.Errorf("%w: evidence digest", ErrMalformed)
+	}
+	level, known := levelNamed(j.Level)
+	if !known || !canBe(j.Kind, level, alg, j.Source) {
+		return fmt.Errorf("%w: evidence kind %q of level %q by %s", ErrMalformed, j.Kind, j.Level, alg)
 	}
 	d, err := NewDigest(alg, sum, j.Length)
 	if err != nil {
@@ -56,19 +58,28 @@ func (e *Evidence) UnmarshalJSON(b []byte) error {
 	if err := checkSubject(j.URL); err != nil {
 		return err
 	}
-	*e = Evidence{j.Kind, level, d, a, j.URL, j.ObservedAt}
+	*e = Evidence{j.Kind, level, d, a, j.URL, j.ObservedAt, j.Source}
 	return nil
 }
 
-func levelOf(k Kind) (Level, bool) {
-	switch k {
-	case ReprDigest, ContentDigest, LegacyDigest:
-		return E7, true
-	case Remembered:
-		return E6, true
-	default:
-		return 0, false
+func levelNamed(s string) (Level, bool) {
+	for l := E0; l <= E8; l++ {
+		if l.String() == s {
+			return l, true
+		}
 	}
+	return 0, false
+}
+
+// canBe reports whether this package makes such evidence. Records of before
+// there was a table name no row.
+func canBe(kind Kind, level Level, alg Algorithm, source string) bool {
+	if kind == Remembered {
+		return level == E6 && level.may(alg) && source == ""
+	}
+	return level.may(alg) && slices.ContainsFunc(table, func(r *Row) bool {
+		return r.kind == kind && slices.Contains(r.Levels, level) && (source == "" || source == r.Source)
+	})
 }
 
 // parseAuthority reads what Authority.String wrote.

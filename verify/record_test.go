@@ -52,7 +52,7 @@ func TestEvidenceRoundTrip(t *testing.T) {
 
 const record = `{"kind":"repr-digest","level":"E7","alg":"sha-256","digest":"` +
 	`ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","length":3,` +
-	`"observed_at":"2026-01-02T12:00:00Z","authority":"https://bank.test:443","url":"https://bank.test/x"}`
+	`"observed_at":"2026-01-02T12:00:00Z","authority":"https://bank.test:443","url":"https://bank.test/x","source":"Repr-Digest"}`
 
 func TestEvidenceRecord(t *testing.T) {
 	want := stated(t, "https://bank.test/x", verify.SHA256, []byte("abc"), 0)
@@ -69,7 +69,8 @@ func TestEvidenceGarbage(t *testing.T) {
 	// Each line makes another record of the good one.
 	cases := map[string]string{"whole": "", "null": "null", "number": "7", "list": "[]", "object": "{}", "cut": record[:50], "text": `"E7"`}
 	for name, change := range map[string][2]string{
-		"kind":                {"repr-digest", "pin"},
+		"kind":                {"repr-digest", "x-goog-hash"},
+		"source of another":   {`"Repr-Digest"`, `"GCS hash"`},
 		"no kind":             {"repr-digest", ""},
 		"unknown kind at E0":  {`repr-digest","level":"E7`, `etag","level":"E0`},
 		"kind of other level": {"repr-digest", "remembered"},

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"hash"
+	"io"
 	"slices"
 )
 
@@ -20,10 +21,24 @@ type Recorder struct {
 	n      int64
 	states []byte
 	pieces [][32]byte
+	also   []*wholeHash
+}
+
+// Observe makes r find out, too, which of ds the body has. It must be called
+// before the first Write.
+func (r *Recorder) Observe(ds ...Digest) {
+	for _, d := range ds {
+		known := slices.ContainsFunc(r.also, func(w *wholeHash) bool { return w.digest == d })
+		if d.IsZero() || d.alg == r.alg || known {
+			continue
+		}
+		r.also = append(r.also, newWholeHash(d))
+	}
 }
 
 // NewRecorder returns a recorder for a body of length octets. With a negative
-// length it only hashes: it keeps neither states nor pieces.
+// length it only hashes: it keeps neither states nor pieces. alg must have
+// state lists.
 func NewRecorder(alg Algorithm, length int64) *Recorder {
 	r := &Recorder{alg: alg, h: alg.new(), layout: Layout{Length: -1}}
 	if length >= 0 {
@@ -37,6 +52,7 @@ func NewRecorder(alg Algorithm, length int64) *Recorder {
 func (r *Recorder) Write(p []byte) (int, error) {
 	if r.layout.Length < 0 {
 		r.n += int64(len(p))
+		r.observe(p)
 		return r.h.Write(p)
 	}
 	done := 0
@@ -48,6 +64,7 @@ func (r *Recorder) Write(p []byte) (int, error) {
 		part := p[done:][:min(int64(len(p)-done), end-r.n)]
 		r.h.Write(part)
 		r.piece.Write(part)
+		r.observe(part)
 		done += len(part)
 		r.n += int64(len(part))
 		if r.n == end {
@@ -55,6 +72,12 @@ func (r *Recorder) Write(p []byte) (int, error) {
 		}
 	}
 	return done, nil
+}
+
+func (r *Recorder) observe(p []byte) {
+	for _, w := range r.also {
+		w.h.Write(p)
+	}
 }
 
 func (r *Recorder) closePiece() {
@@ -90,8 +113,42 @@ func (r *Recorder) Digest() Digest {
 
 // Matches reports whether the recorded octets are the body that p is about.
 func (r *Recorder) Matches(p Proof) bool {
-	d := p.Digest()
-	return p.Valid() && r.alg == d.alg && r.n == d.length && matches(r.Sum(), []byte(d.sum))
+	return p.Valid() && r.Has(p.Digest())
+}
+
+// Has reports whether the recorded octets have the digest d, which is of the
+// recorder's own algorithm or was to be observed.
+func (r *Recorder) Has(d Digest) bool {
+	if d.IsZero() || r.n != d.length {
+		return false
+	}
+	if r.alg == d.alg {
+		return matches(r.Sum(), []byte(d.sum))
+	}
+	for _, w := range r.also {
+		if w.digest == d {
+			return w.matches()
+		}
+	}
+	return false
+}
+
+// Ahead returns the recorder as it will be once it has recorded rest too. r
+// itself stays as it is.
+func (r *Recorder) Ahead(rest io.Reader) (*Recorder, error) {
+	next := *r
+	next.states, next.pieces, next.also = slices.Clone(r.states), slices.Clone(r.pieces), nil
+	next.h = cloneHash(r.h)
+	if r.piece != nil {
+		next.piece = cloneHash(r.piece)
+	}
+	for _, w := range r.also {
+		next.also = append(next.also, &wholeHash{w.digest, cloneHash(w.h)})
+	}
+	if _, err := io.Copy(&next, rest); err != nil {
+		return nil, err
+	}
+	return &next, nil
 }
 
 // Whole is all that can be said of a complete body, to be stored beside it and
@@ -121,6 +178,9 @@ func (r *Recorder) Whole() Whole {
 func WholeOf(r *Recorder, c *Chain) (Whole, error) {
 	if !c.Joins(r) {
 		return Whole{}, fmt.Errorf("%w: front and tail do not join", ErrMalformed)
+	}
+	if c.NeedsWhole() {
+		return r.Whole(), nil
 	}
 	first, _ := r.border()
 	pieces := slices.Clone(r.pieces)

@@ -19,9 +19,13 @@ func (p Proof) Scaled(scale uint8) Proof {
 }
 
 // Recorder returns a recorder for the body that p is about, cut as p says.
+// Whatever p's algorithm, it keeps a state list: its own, or one of SHA-256.
 func (p Proof) Recorder() *Recorder {
 	d := p.Digest()
-	return &Recorder{alg: d.alg, layout: d.Layout(), scale: d.scale, h: d.alg.new(), piece: sha256.New()}
+	alg := d.alg.listing()
+	r := &Recorder{alg: alg, layout: d.Layout(), scale: d.scale, h: alg.new(), piece: sha256.New()}
+	r.Observe(d)
+	return r
 }
 
 // scaledLayout is how a body is cut whose octets stand for 2^scale each.

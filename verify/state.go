@@ -67,10 +67,15 @@ func resume(a Algorithm, chain []byte, offset int64) hash.Hash {
 // StateList is the chaining values of a body's hash at the borders between its
 // pieces. A list is a claim of whoever sent it until a Chain closes over it.
 // It is immutable.
+//
+// For a body whose digest has no state lists of its own, the list is one of
+// SHA-256 with the SHA-256 of the body, as its sender says, before it.
 type StateList struct {
-	digest Digest
+	of     Digest // what the origin says
+	digest Digest // what the list leads to: of, or what its sender says
 	layout Layout
-	raw    []byte
+	raw    []byte // chaining values
+	prefix int    // octets before them on the wire
 }
 
 // ParseStateList takes the list that somebody sent for the body of digest d:
@@ -80,21 +85,60 @@ func ParseStateList(d Digest, raw []byte) (*StateList, error) {
 	if d.IsZero() {
 		return nil, fmt.Errorf("%w: state list of no digest", ErrMalformed)
 	}
-	l := d.Layout()
-	if want := l.Borders() * d.alg.state().chain; len(raw) != want {
-		return nil, fmt.Errorf("%w: state list of %d octets, want %d", ErrMalformed, len(raw), want)
+	l, alg := d.Layout(), d.alg.listing()
+	claim, states := claimIn(d, raw)
+	if want := l.Borders() * alg.state().chain; len(states) != want || claim.IsZero() {
+		return nil, fmt.Errorf("%w: state list of %d octets for %s", ErrMalformed, len(raw), d)
 	}
-	return &StateList{digest: d, layout: l, raw: bytes.Clone(raw)}, nil
+	return &StateList{of: d, digest: claim, layout: l, raw: bytes.Clone(states), prefix: len(raw) - len(states)}, nil
 }
 
+// claimIn returns the digest that a list for a body of digest d leads to, and
+// the states.
+func claimIn(d Digest, raw []byte) (claim Digest, states []byte) {
+	if d.alg.Lists() {
+		return d, raw
+	}
+	if len(raw) < SHA256.Size() {
+		return Digest{}, nil
+	}
+	return Digest{alg: SHA256, sum: string(raw[:SHA256.Size()]), length: d.length}, raw[SHA256.Size():]
+}
+
+// ListFor returns the list to offer to those who know the body that w is of by
+// d, as ParseStateList takes it: w's states, after w's digest if d has no lists
+// of its own. The caller vouches that the body matches d. It is nil when w has
+// no such states.
+func ListFor(d Digest, w Whole) []byte {
+	switch {
+	case w.Digest.alg != d.alg.listing() || w.Digest.length != d.length:
+		return nil
+	case d.alg.Lists():
+		return w.States
+	}
+	return append([]byte(w.Digest.sum), w.States...)
+}
+
+// Claim returns the digest that the list leads to. Where it is not the
+// origin's, it is the word of whoever sent the list.
+func (l *StateList) Claim() Digest { return l.digest }
+
+// States returns a copy of the bare chaining values.
+func (l *StateList) States() []byte { return bytes.Clone(l.raw) }
+
 // Bytes returns a copy of the list as ParseStateList takes it.
-func (l *StateList) Bytes() []byte { return bytes.Clone(l.raw) }
+func (l *StateList) Bytes() []byte {
+	if l.prefix == 0 {
+		return bytes.Clone(l.raw)
+	}
+	return append([]byte(l.digest.sum), l.raw...)
+}
 
 // Layout returns how the body is cut into pieces.
 func (l *StateList) Layout() Layout { return l.layout }
 
 // Hash returns the SHA-256 of the list, by which a peer commits to it.
-func (l *StateList) Hash() [32]byte { return sha256.Sum256(l.raw) }
+func (l *StateList) Hash() [32]byte { return sha256.Sum256(l.Bytes()) }
 
 // before returns the chaining value before piece i, nil for the first.
 func (l *StateList) before(i int) []byte {
