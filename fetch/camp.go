@@ -57,7 +57,7 @@ func (c *crowd) mayServeLocked(s *source, o Order) bool {
 func commonPieces(a, b *verify.StateList) Pieces {
 	n := a.Layout().Pieces()
 	common := NewPieces(n)
-	x, y := a.Bytes(), b.Bytes()
+	x, y := a.States(), b.States()
 	size := len(x) / max(a.Layout().Borders(), 1)
 	same := true // at the border before i; the start is common
 	for i := range n {

@@ -63,11 +63,11 @@ func newCrowd(fl *flight) *crowd {
 		met:    make(map[string]bool), camps: make(map[[32]byte]*camp), common: make(map[*camp]Pieces), gathering: fl.swarmed,
 	}
 	c.peersCtx, c.cancelPeers = context.WithCancel(fl.ctx)
-	alg := verify.SHA256
+	c.recorder = verify.NewRecorder(verify.SHA256, fl.body.length)
 	if p, err := verify.Admit(verify.Open, fl.meta.ParsedURL(), fl.meta.Evidence); err == nil {
-		c.stated, alg = p, p.Digest().Algorithm()
+		c.stated, c.recorder = p, p.Recorder()
 	}
-	c.recorder = verify.NewRecorder(alg, fl.body.length)
+	c.recorder.Observe(fl.f.cfg.Profiles.Guesses(fl.meta.Exchange())...)
 	return c
 }
 
@@ -168,6 +168,9 @@ func (c *crowd) step(now time.Time) {
 	}
 	switch p.Origin {
 	case LetGo:
+		if !c.sure() {
+			break
+		}
 		c.letGone++
 		c.letGo()
 		c.landIfWhole()

@@ -159,7 +159,7 @@ func TestMetIsCapped(t *testing.T) {
 // which it is let go has landed the flight all the same.
 func TestLetGoAtTheEnd(t *testing.T) {
 	_, _, r := proven(t, 2)
-	fl := &flight{perSource: map[string]int64{}}
+	fl := &flight{f: &Fetcher{}, perSource: map[string]int64{}}
 	fl.cond = sync.NewCond(&fl.mu)
 	fl.body.length, fl.body.front = r.Written(), r.Written()
 	c := &crowd{fl: fl, recorder: r}

@@ -31,8 +31,15 @@ type Config struct {
 	// Swarm and Router find other nodes; nil of either asks nobody.
 	Swarm  Swarm
 	Router dht.Router
-	// Policy is how strong evidence must be; zero is balanced.
-	Policy verify.Policy
+	// Policy is how strong evidence must be; zero is balanced. PolicyFor are
+	// the hosts with one of their own, the first that fits; Publishers are
+	// globs of hosts where only the publisher can put files.
+	Policy     verify.Policy
+	PolicyFor  []verify.PolicyFor
+	Publishers []string
+	// Profiles of entity tags, to which every full download from an origin
+	// adds; nil learns nothing.
+	Profiles *verify.Profiles
 	// Sharing is what is given to others; the zero value is auto, without
 	// private addresses.
 	Sharing Sharing
@@ -48,6 +55,7 @@ type Fetcher struct {
 	log      *slog.Logger
 	stats    *stats
 	receipts receipts
+	twins    twins
 	scores   scores
 
 	ctx    context.Context // of all flights; ends at Close

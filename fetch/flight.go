@@ -43,7 +43,8 @@ type flight struct {
 	writer    Writer
 	missing   []string     // why the swarm is out
 	proof     verify.Proof // valid if strangers may be asked
-	swarmed   bool         // strangers are asked
+	policy    verify.Policy
+	swarmed   bool // strangers are asked
 	id        dht.ID
 
 	// invalid: an unsafe request has made what the flight brings unusable

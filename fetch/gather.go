@@ -161,7 +161,7 @@ func (c *crowd) enlist(ctx context.Context, peer Peer, have Have) error {
 	first := c.active == nil
 	exposed := home.exposed
 	c.mu.Unlock()
-	if exposed {
+	if exposed || c.contested(home) {
 		return ErrChanged
 	}
 	if first {

@@ -49,7 +49,7 @@ func (j *journey) evidenceOf(s *Stored) {
 	if detailOf(s.Sources) == "origin" {
 		return
 	}
-	if p, err := verify.Admit(j.f.cfg.Policy, s.Meta.ParsedURL(), s.Meta.Evidence); err == nil {
+	if p, _, err := j.f.admit(s.Meta); err == nil {
 		e := p.Evidence()
 		j.evidence = &e
 	}
@@ -70,11 +70,25 @@ func (j *journey) done(sent int64) {
 		j.sources, j.missing = j.fl.account()
 	}
 	j.f.receipts.put(Receipt{
-		URL: subject(j.req), Time: j.start, Status: j.status, Policy: j.f.cfg.Policy, Outcome: j.outcome,
-		Sources: orEmpty(j.sources), Evidence: j.evidence, Missing: orEmpty(j.missing),
+		URL: subject(j.req), Time: j.start, Status: j.status, Policy: j.policy(), Outcome: j.outcome,
+		Sources: orEmpty(j.sources), Evidence: j.evidence, Believed: j.believed(), Missing: orEmpty(j.missing),
 		FirstByte: j.first.Seconds(), Total: time.Since(j.start).Seconds(),
 		aside: j.req.Method != http.MethodGet || ranged(j.req),
 	})
+}
+
+// believed says why the evidence was believed.
+func (j *journey) believed() string {
+	if j.evidence == nil {
+		return ""
+	}
+	return j.evidence.Words()
+}
+
+// policy is the one for the host of the request.
+func (j *journey) policy() verify.Policy {
+	p, _ := j.f.rules().Of(j.req.URL)
+	return p
 }
 
 // fail writes the receipt of a request without a response and returns err.

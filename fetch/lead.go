@@ -182,8 +182,11 @@ func (c *crowd) joinLocked() (landed bool) {
 	if between {
 		reach-- // the rest of the piece that the front is in must be there too
 	}
-	if fl.body.tail > reach || c.chain.Closed() > reach {
+	if fl.body.tail > reach || c.chain.Tail() > reach {
 		return false
+	}
+	if c.chain.NeedsWhole() {
+		return c.joinWholeLocked()
 	}
 	if err := c.catchUpLocked(border); err != nil {
 		fl.failLocked(&diskError{err})
@@ -256,11 +259,18 @@ func (c *crowd) landOriginLocked() {
 		return
 	}
 	if c.recorder == nil || c.stated.Valid() && !c.recorder.Matches(c.stated) {
+		c.learn()
 		fl.f.log.Warn("rejected", "reason", "origin contradicts its own digest", "host", fl.req.URL.Host)
 		c.landLocked(nil)
 		return
 	}
+	c.learn()
 	whole := c.recorder.Whole()
+	if fl.f.twins.collide(c.stated.Digest(), whole.Digest) {
+		fl.f.alarm(fl.req.URL.Host, c.stated.Digest())
+		c.landLocked(nil)
+		return
+	}
 	c.landLocked(&whole)
 }
 

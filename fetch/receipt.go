@@ -19,6 +19,8 @@ type Receipt struct {
 	Sources []SourceBytes `json:"sources"`
 	// Evidence by which octets of peers were or could have been proven.
 	Evidence *verify.Evidence `json:"evidence"`
+	// Believed says in words why that evidence was believed; empty without.
+	Believed string `json:"believed,omitempty"`
 	// Missing says what kept the swarm out, one reason an element.
 	Missing []string `json:"missing"`
 	// FirstByte and Total are seconds from the request to the first octet of

@@ -170,10 +170,9 @@ func (fl *flight) judge(m *Meta) {
 	shareable, why := fl.f.cfg.Sharing.Shareable(fl.req, m)
 	fl.missing = append(fl.missing, why...)
 	fl.recall(m)
-	proof, err := verify.Admit(fl.f.cfg.Policy, m.ParsedURL(), m.Evidence)
-	if err != nil {
-		fl.missing = append(fl.missing, "no digest from the origin")
-	}
+	proof, policy, err := fl.f.admit(m)
+	fl.policy = policy
+	fl.missing = append(fl.missing, verify.Missing(m.Exchange(), policy, err)...)
 	announced, reason := fl.f.cfg.Sharing.Announced(m)
 	if !announced {
 		fl.missing = append(fl.missing, reason)
@@ -185,9 +184,9 @@ func (fl *flight) judge(m *Meta) {
 }
 
 // recall adds the digest of an earlier full download of this very version, if
-// the origin states none itself.
+// the origin states none that is as strong.
 func (fl *flight) recall(m *Meta) {
-	if len(m.Evidence) > 0 || fl.f.cfg.Memory == nil || m.StrongETag() == "" || m.Status != http.StatusOK {
+	if len(m.Evidence) > 0 && m.Evidence[0].Level() > verify.E6 || fl.f.cfg.Memory == nil || m.StrongETag() == "" || m.Status != http.StatusOK {
 		return
 	}
 	d, ok := fl.f.cfg.Memory.Recall(m.ID, m.StrongETag(), m.Coding())
@@ -195,7 +194,7 @@ func (fl *flight) recall(m *Meta) {
 		return
 	}
 	if e, err := verify.Remember(m.ParsedURL(), d, m.ResponseTime); err == nil {
-		m.Evidence = []verify.Evidence{e}
+		m.Evidence = append([]verify.Evidence{e}, m.Evidence...)
 	}
 }
 

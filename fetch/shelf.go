@@ -22,6 +22,7 @@ func (f *Fetcher) Open(id dht.ID, token verify.Token) (*Shelved, error) {
 		shelved.Close() // it was stored under other settings
 		return nil, ErrUnknown
 	}
+	shelved.as(id, token)
 	f.countServed(shelved)
 	return shelved, nil
 }
@@ -29,7 +30,7 @@ func (f *Fetcher) Open(id dht.ID, token verify.Token) (*Shelved, error) {
 // Renews reports whether the membership for a stored response is kept up after
 // a restart: it may be shared under the settings of now, and is provable.
 func (f *Fetcher) Renews(m *Meta) bool {
-	_, err := verify.Admit(f.cfg.Policy, m.ParsedURL(), m.Evidence)
+	_, _, err := f.admit(m)
 	return err == nil && f.cfg.Sharing.offers(m)
 }
 

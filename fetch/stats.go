@@ -35,6 +35,7 @@ type stats struct {
 	unproven prometheus.Counter
 	copies   prometheus.Histogram
 	regret   prometheus.Histogram
+	alarms   prometheus.Counter
 }
 
 func newStats(r prometheus.Registerer) *stats {
@@ -53,13 +54,16 @@ func newStats(r prometheus.Registerer) *stats {
 			Name: "flashcrowd_origin_copies", Help: "Octets from the origin over the length of the body, per flight.",
 			Buckets: []float64{.01, .02, .05, .1, .2, .5, .9, 1, 1.1, 1.5, 2},
 		}),
+		alarms: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "flashcrowd_digest_alarms_total", Help: "Times that two bodies claimed one digest that can collide.",
+		}),
 		regret: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "flashcrowd_regret_seconds", Help: "Time of a flight minus its length over the observed origin rate.",
 			Buckets: []float64{-100, -10, -1, -.1, 0, .1, 1, 10, 100},
 		}),
 	}
 	if r != nil {
-		r.MustRegister(s.bytes, s.unproven, s.copies, s.regret)
+		r.MustRegister(s.bytes, s.unproven, s.copies, s.regret, s.alarms)
 		var there prometheus.AlreadyRegisteredError
 		if err := r.Register(s.rejects); errors.As(err, &there) {
 			s.rejects = there.ExistingCollector.(*prometheus.CounterVec)

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/flashcrowd/flashcrowd/verify"
 )
 
 // Defaults of Config (design.md sections 8, 9 and 13).
@@ -84,6 +86,16 @@ type Config struct {
 	// one. If empty, "auto".
 	SharePrivate string
 
+	// Policy is how strong evidence must be before bytes of others are used:
+	// verify.Strict, Balanced or Open. If empty, balanced.
+	Policy verify.Policy
+	// PolicyFor are hosts with a policy of their own; the first that fits
+	// counts.
+	PolicyFor []verify.PolicyFor
+	// Publishers are globs of hosts where only the publisher can put files, so
+	// that MD5 and SHA-1 that they state may be believed.
+	Publishers []string
+
 	// Resolve pins names to addresses: the key is a host name in lower case.
 	// Such names are not asked of the DNS, and the gateway may reach them where
 	// they are private.
@@ -152,6 +164,7 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.Swarm, On)
 	setDefault(&c.Share, Auto)
 	setDefault(&c.SharePrivate, Auto)
+	setDefault(&c.Policy, verify.Balanced)
 	setDefault(&c.LogLevel, "info")
 	setDefault(&c.LogFormat, "text")
 	if len(c.Listen) == 0 {

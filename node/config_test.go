@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flashcrowd/flashcrowd/verify"
 )
 
 const somePeer = "/ip4/192.0.2.1/tcp/3130/p2p/12D3KooWD3bfmNbuuuVCYwkjnFt3ukm3qaB3hDED3peHHXawvRAi"
@@ -32,7 +34,7 @@ func TestZeroConfigIsTheDefaults(t *testing.T) {
 			"/ip4/0.0.0.0/tcp/3130", "/ip4/0.0.0.0/udp/3130/quic-v1",
 			"/ip6/::/tcp/3130", "/ip6/::/udp/3130/quic-v1",
 		},
-		Swarm: "on", Share: "auto", SharePrivate: "auto", LogLevel: "info", LogFormat: "text",
+		Swarm: "on", Share: "auto", SharePrivate: "auto", Policy: "balanced", LogLevel: "info", LogFormat: "text",
 		ConnectPorts: Ports{{80, 80}, {443, 443}, {1024, 65535}},
 	}
 	got := Config{}.WithDefaults()
@@ -104,6 +106,9 @@ func TestValidateRefuses(t *testing.T) {
 		"allow nothing":      {"allow", Config{Allow: []netip.Prefix{{}}}},
 		"share":              {"share", Config{Share: "some"}},
 		"share-private":      {"share-private", Config{SharePrivate: "all"}},
+		"policy":             {"policy", Config{Policy: "lax"}},
+		"policy-for":         {"policy-for", Config{PolicyFor: []verify.PolicyFor{{Glob: "*.example.com", Policy: "lax"}}}},
+		"publisher":          {"publisher", Config{Publishers: []string{"a/b"}}},
 		"swarm":              {"swarm", Config{Swarm: "true"}},
 		"log-level":          {"log-level", Config{LogLevel: "loud"}},
 		"log-format":         {"log-format", Config{LogFormat: "xml"}},

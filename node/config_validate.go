@@ -12,6 +12,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
+
+	"github.com/flashcrowd/flashcrowd/verify"
 )
 
 // UsageError is a setting that cannot be meant: whoever set it has to change
@@ -44,7 +46,7 @@ var networkName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 func (c Config) Validate() error {
 	c = c.WithDefaults()
 	for _, check := range []func() error{
-		c.validateWords, c.validateListeners, c.validateMirrors, c.validateSwarm, c.validateResolve, c.validateHosts,
+		c.validateWords, c.validateListeners, c.validateMirrors, c.validateSwarm, c.validateResolve, c.validateHosts, c.validateTrust,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -67,11 +69,26 @@ func (c Config) validateWords() error {
 		{"swarm", c.Swarm, []string{On, Off}},
 		{"share", c.Share, []string{Auto, All, Off}},
 		{"share-private", c.SharePrivate, []string{Auto, On, Off}},
+		{"policy", string(c.Policy), []string{"strict", "balanced", "open"}},
 		{"log-level", c.LogLevel, []string{"debug", "info", "warn", "error"}},
 		{"log-format", c.LogFormat, []string{"text", "json"}},
 	} {
 		if !slices.Contains(word.among, word.value) {
 			return usage(word.flag, "%q is not one of %s", clip(word.value), strings.Join(word.among, ", "))
+		}
+	}
+	return nil
+}
+
+func (c Config) validateTrust() error {
+	for _, p := range c.PolicyFor {
+		if _, err := verify.ParsePolicyFor(p.String()); err != nil {
+			return usage("policy-for", "%q is not GLOB=POLICY, such as *.example.com=open with strict, balanced or open", clip(p.String()))
+		}
+	}
+	for _, glob := range c.Publishers {
+		if err := verify.CheckGlob(glob); err != nil {
+			return usage("publisher", "%q is no glob of host names, such as *.example.com", clip(glob))
 		}
 	}
 	return nil

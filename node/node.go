@@ -33,14 +33,15 @@ type Node struct {
 	log     *slog.Logger
 	metrics *prometheus.Registry
 
-	data   *DataDir
-	db     *pebble.DB
-	store  *cache.Store
-	origin *origin.Client
-	host   host.Host    // nil with --swarm off
-	router *kad.Router  // nil with --swarm off
-	swarm  *swarm.Swarm // nil with --swarm off
-	fetch  *fetch.Fetcher
+	profiles verify.Profiles
+	data     *DataDir
+	db       *pebble.DB
+	store    *cache.Store
+	origin   *origin.Client
+	host     host.Host    // nil with --swarm off
+	router   *kad.Router  // nil with --swarm off
+	swarm    *swarm.Swarm // nil with --swarm off
+	fetch    *fetch.Fetcher
 
 	authority *authority.Authority // nil where nothing is intercepted
 	exempt    *authority.Exempt    // with authority
@@ -133,7 +134,11 @@ func (n *Node) openHost(context.Context) error {
 }
 
 func (n *Node) openOrigin(context.Context) error {
-	n.origin = origin.New(origin.Config{Resolve: n.cfg.Resolve, Via: "1.1 " + n.pseudonym(), Logger: n.log})
+	if err := n.data.loadProfiles(&n.profiles); err != nil {
+		n.log.Warn("profiles", "err", err) // they will be learned anew
+	}
+	n.closing(func() error { return n.data.saveProfiles(&n.profiles) })
+	n.origin = origin.New(origin.Config{Resolve: n.cfg.Resolve, Profiles: &n.profiles, Via: "1.1 " + n.pseudonym(), Logger: n.log})
 	n.closing(func() error { n.origin.Close(); return nil })
 	return nil
 }
@@ -182,6 +187,7 @@ func (s shelf) Open(id dht.ID, t verify.Token) (*fetch.Shelved, error) {
 func (n *Node) openFetch(context.Context) error {
 	cfg := fetch.Config{
 		Cache: n.store, Judge: n.store.Judge, Memory: n.store, Shelf: n.store, Origin: n.origin,
+		Policy: n.cfg.Policy, PolicyFor: n.cfg.PolicyFor, Publishers: n.cfg.Publishers, Profiles: &n.profiles,
 		Sharing: n.sharing(), Logger: n.log, Metrics: n.metrics,
 	}
 	if n.swarm != nil {

@@ -6,7 +6,6 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/flashcrowd/flashcrowd/node/admin"
-	"github.com/flashcrowd/flashcrowd/verify"
 )
 
 // PeerID returns the node's libp2p peer ID, "" with --swarm off.
@@ -45,7 +44,7 @@ func (n *Node) Status() admin.Status {
 	totals, stored := n.fetch.Totals(), n.store.Stats()
 	s := admin.Status{
 		Version: n.cfg.version(), PeerID: n.PeerID(), Addrs: n.PeerAddrs(), Network: n.cfg.Network,
-		Mode: "off", Connectivity: "off", Policy: string(verify.Balanced), Share: n.cfg.Share,
+		Mode: "off", Connectivity: "off", Policy: string(n.cfg.Policy), Share: n.cfg.Share,
 		Cache:    admin.CacheStatus{Objects: int64(stored.Objects), Bytes: stored.Bytes, Limit: stored.Limit},
 		Bytes:    admin.BytesStatus{ToClients: totals.ToClients, FromOrigin: totals.FromOrigin, FromPeers: totals.FromPeers},
 		Requests: admin.RequestStatus{Total: totals.Requests, Hits: totals.Hits},

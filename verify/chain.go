@@ -101,6 +101,9 @@ func (c *Chain) mark(i int, piece [32]byte) {
 	}
 }
 
+// Of returns the digest that the origin states of the body.
+func (c *Chain) Of() Digest { return c.proof.Digest() }
+
 // NeedsWhole reports whether no piece is proven before the whole body is.
 func (c *Chain) NeedsWhole() bool { return c.list == nil || c.list.of != c.list.digest }
 

@@ -65,6 +65,17 @@ func (p *Profiles) learned(place string, alg Algorithm, now time.Time) bool {
 
 func (p *profile) bars(now time.Time) bool { return !p.Missed.IsZero() && now.Sub(p.Missed) < barred }
 
+// Derives reports whether x's strong entity tag is known to be made of the
+// content.
+func (p *Profiles) Derives(x Exchange) bool {
+	for _, d := range p.Guesses(x) {
+		if p.learned(placeOf(newExchange(x)), d.alg, x.At) {
+			return true
+		}
+	}
+	return false
+}
+
 // Guesses returns the digests that the entity tag of x would state, were it one
 // by the rules that this place may follow. Whoever downloads the whole body
 // from the origin has a Recorder observe them and then calls Learn.

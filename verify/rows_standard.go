@@ -2,6 +2,7 @@ package verify
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/dunglas/httpsfv"
@@ -157,15 +158,16 @@ func legacy(lines []string, known map[string]stated) []statement {
 // an origin (RFC 9530 section 4).
 const WantReprDigest = "sha-256=10, sha-512=3"
 
-// Wants sets in h, the fields of a GET or HEAD to an origin for url, what makes
-// it state digests. h may have an opinion of its own, and then keeps it.
-func Wants(h http.Header, host string, signed bool) {
+// Wants sets in h, the fields of a GET or HEAD for u, what makes its origin
+// state digests. It is sent with the download itself, so that no probe is needed; it state digests. h may have an opinion of its own, and then keeps it.
+func Wants(h http.Header, u *url.URL) {
 	if len(h["Want-Repr-Digest"]) == 0 {
 		h.Set("Want-Repr-Digest", WantReprDigest)
 	}
 	// An unsigned x-amz field is refused with a signed request, and means
 	// something to S3 alone.
-	if len(h["X-Amz-Checksum-Mode"]) == 0 && !signed && len(h["Authorization"]) == 0 && (isS3Host(host) || isR2Host(host)) {
+	host := u.Hostname()
+	if len(h["X-Amz-Checksum-Mode"]) == 0 && !presigned(u) && len(h["Authorization"]) == 0 && (isS3Host(host) || isR2Host(host)) {
 		h.Set("X-Amz-Checksum-Mode", "ENABLED")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/flashcrowd/flashcrowd/node"
+	"github.com/flashcrowd/flashcrowd/verify"
 )
 
 // groups are the headings of the flags in the help of up.
@@ -15,6 +16,7 @@ var groups = []kong.Group{
 	{Key: "faces", Title: "Where clients reach it:"},
 	{Key: "store", Title: "What it keeps:"},
 	{Key: "swarm", Title: "Other nodes:"},
+	{Key: "trust", Title: "What bytes of others are believed by:"},
 	{Key: "reach", Title: "What clients may reach:"},
 	{Key: "log", Title: "Logging, on standard error:"},
 }
@@ -58,6 +60,10 @@ type nodeFlags struct {
 	Share        string   `group:"swarm" default:"auto" placeholder:"auto|all|off" help:"What is announced and served to others, of what anybody could fetch from the same URL: auto, what has 1 MiB or more and is no HTML; all, everything; off, nothing. Default: ${default}."`
 	SharePrivate string   `group:"swarm" default:"auto" placeholder:"auto|on|off" help:"Whether that may come from private addresses: on, off, or auto: never on network public, always on another. Default: ${default}."`
 
+	Policy    string   `group:"trust" default:"balanced" placeholder:"strict|balanced|open" help:"How strong the site's own word must be: strict, SHA-2 over https; balanced, also SHA-1, and MD5 of pictures, sound, films and fonts; open, also MD5 of everything. Default: ${default}."`
+	PolicyFor []string `group:"trust" sep:"," placeholder:"GLOB=POLICY" help:"Policy for the hosts that fit, such as *.example.org=open; repeatable, the first that fits counts."`
+	Publisher []string `group:"trust" sep:"," placeholder:"GLOB" help:"Hosts where only the publisher can put files, so that the MD5 or SHA-1 they state is believed; repeatable."`
+
 	Resolve []string `group:"reach" sep:"," placeholder:"HOST=IP" help:"Address of a host name, instead of the DNS; repeatable, several addresses a name too."`
 }
 
@@ -68,6 +74,7 @@ func configOf(f *faceFlags, n *nodeFlags, l *logFlags) (node.Config, error) {
 		Proxy: f.Proxy, Admin: f.Admin, Data: n.Data, Network: n.Network,
 		Bootstrap: filled(n.Bootstrap), Listen: filled(n.Listen),
 		Swarm: n.Swarm, Share: n.Share, SharePrivate: n.SharePrivate,
+		Policy: verify.Policy(n.Policy), Publishers: filled(n.Publisher),
 		LogLevel: l.LogLevel, LogFormat: l.LogFormat, Version: version(),
 	}
 	for _, field := range []struct {
@@ -76,6 +83,7 @@ func configOf(f *faceFlags, n *nodeFlags, l *logFlags) (node.Config, error) {
 	}{
 		{"mirror", parseMirrors(f.Mirror, &c)}, {"allow", parseAllow(f.Allow, &c)},
 		{"cache-size", parseCacheSize(n.CacheSize, &c)}, {"resolve", parseResolve(n.Resolve, &c)},
+		{"policy-for", parsePolicies(n.PolicyFor, &c)},
 		{"connect-ports", parsePorts(f.ConnectPorts, &c)},
 		{"intercept", parseHosts(f.Intercept, &c.Intercept)}, {"bypass", parseHosts(f.Bypass, &c.Bypass)}, {"deny", parseHosts(f.Deny, &c.Deny)},
 	} {
@@ -148,6 +156,17 @@ func parseResolve(list []string, c *node.Config) error {
 		}
 		host = strings.TrimSuffix(strings.ToLower(host), ".")
 		c.Resolve[host] = append(c.Resolve[host], addr)
+	}
+	return nil
+}
+
+func parsePolicies(list []string, c *node.Config) error {
+	for _, text := range filled(list) {
+		p, err := verify.ParsePolicyFor(text)
+		if err != nil {
+			return errors.New("\"" + text + "\" is not GLOB=POLICY, such as *.example.org=open with strict, balanced or open")
+		}
+		c.PolicyFor = append(c.PolicyFor, p)
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ type receipt struct {
 	Outcome   string          `json:"outcome"`
 	Sources   []receiptSource `json:"sources"`
 	Evidence  *evidence       `json:"evidence"`
+	Believed  string          `json:"believed"`
 	Missing   []string        `json:"missing"`
 	FirstByte float64         `json:"first_byte_s"`
 	Total     float64         `json:"total_s"`
@@ -104,6 +105,9 @@ func (r *receipt) print(s *session) error {
 	}
 	t.row("trust", r.Policy)
 	t.row("evidence", r.Evidence.String())
+	if r.Believed != "" {
+		t.row("because", r.Believed)
+	}
 	for _, reason := range r.Missing {
 		t.row("missing", reason)
 	}

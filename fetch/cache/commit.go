@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -95,8 +96,16 @@ func (w *writer) keep(e *entry) error {
 	return nil
 }
 
-// remember adds the digest of a full download to the memory of digests.
+// remember adds the digest of a full download to the memory of digests: one
+// from the origin, or one that was proven by a digest as strong as what is
+// remembered. To remember what peers brought under a weaker one would make
+// more of it than it is.
 func (s *Store) remember(r *record) {
+	stated, ok := r.meta.Stated()
+	peers := slices.ContainsFunc(r.sources, func(x fetch.SourceBytes) bool { return x.Kind == "peer" })
+	if peers && (!ok || !stated.Algorithm().Strong()) {
+		return
+	}
 	if tag := r.meta.StrongETag(); tag != "" && r.meta.Status == http.StatusOK {
 		s.logged(s.memory.put(memoIDOf(r.meta.ID, tag, r.meta.Coding()), memo{r.digest, time.Now()}))
 	}

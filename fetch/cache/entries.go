@@ -14,11 +14,12 @@ import (
 // are guarded by Store.mu.
 type entry struct {
 	// Immutable.
-	id    dht.ID
-	name  name
-	body  int64 // octets of the body
-	token verify.Token
-	trust *trust
+	id   dht.ID
+	name name
+	body int64 // octets of the body
+	// tokens by which others may know the body under each of its ids.
+	tokens []verify.Token
+	trust  *trust
 
 	variant [16]byte // variantKey
 	size    int64    // octets of body, side data and record

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"github.com/flashcrowd/flashcrowd/dht"
 	"github.com/flashcrowd/flashcrowd/verify"
 )
 
@@ -69,10 +70,19 @@ func newEntry(n name, r *record, encoded int) *entry {
 	came := max(r.meta.ResponseTime.Unix(), 0)
 	return &entry{
 		id: r.meta.ID, name: n, body: r.digest.Length(), variant: variantKey(r.meta),
-		size:  r.digest.Length() + int64(r.side) + int64(encoded),
-		token: verify.TokenOf(r.meta.ID, r.digest), shared: r.meta.Shared,
+		size:   r.digest.Length() + int64(r.side) + int64(encoded),
+		tokens: tokensOf(r), shared: r.meta.Shared,
 		trust: &trust{}, used: came, saved: came,
 	}
+}
+
+// tokensOf returns the tokens of a record's body, by each digest it is known by.
+func tokensOf(r *record) []verify.Token {
+	var out []verify.Token
+	for _, d := range r.meta.Digests(r.digest) {
+		out = append(out, verify.TokenOf(r.meta.ID, d), verify.TokenOf(dht.DigestID(d.Multihash()), d))
+	}
+	return out
 }
 
 func (s *Store) loadAccesses(b *pebble.Batch, found map[name]*entry) error {

@@ -52,8 +52,10 @@ func (s *Store) onShelf(id dht.ID, token verify.Token) (found *entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range s.entries.byID[id] {
-		if subtle.ConstantTimeCompare(e.token[:], token[:]) == 1 && e.shared {
-			found = e
+		for _, t := range e.tokens {
+			if subtle.ConstantTimeCompare(t[:], token[:]) == 1 && e.shared {
+				found = e
+			}
 		}
 	}
 	return found

@@ -19,7 +19,7 @@ func (q *query) meta(resp *http.Response, s seen) *fetch.Meta {
 	}
 	m.Evidence = verify.Read(verify.Exchange{
 		URL: q.url, Method: m.Method, Status: m.Status, Header: m.Header,
-		Length: wholeLength(m), At: s.answered,
+		Length: wholeLength(m), At: s.answered, Authorized: m.Authorized, Profiles: q.c.cfg.Profiles,
 	})
 	return m
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/fetch"
+	"github.com/flashcrowd/flashcrowd/verify"
 )
 
 // Limits of design.md section 12.
@@ -62,6 +63,10 @@ type Config struct {
 	// It bounds a stream's rate to StreamWindow a round trip. Default 1 MiB:
 	// 200 Mbit/s at 40 ms. It must be less than 4 MiB.
 	StreamWindow int
+
+	// Profiles of entity tags, by which some are read as digests; nil reads
+	// none so.
+	Profiles *verify.Profiles
 
 	// Logger gets msg=origin_backoff; nil is silent.
 	Logger *slog.Logger

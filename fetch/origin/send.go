@@ -69,19 +69,17 @@ func (c *Client) query(req *fetch.Request, extra http.Header) (*query, error) {
 		return nil, err
 	}
 	out := &http.Request{
-		Method: req.Method, URL: &u, Host: u.Host, Header: c.ownFields(req.Method, sent),
+		Method: req.Method, URL: &u, Host: u.Host, Header: c.ownFields(req.Method, &u, sent),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
 	return &query{c: c, req: req, id: id, url: &u, sent: sent, out: out}, nil
 }
 
 // ownFields returns sent with what this node itself has to say.
-func (c *Client) ownFields(method string, sent http.Header) http.Header {
+func (c *Client) ownFields(method string, u *url.URL, sent http.Header) http.Header {
 	h := sent.Clone()
 	if method == http.MethodGet || method == http.MethodHead {
-		if len(h["Want-Repr-Digest"]) == 0 {
-			h.Set("Want-Repr-Digest", verify.WantReprDigest)
-		}
+		verify.Wants(h, u)
 	}
 	if c.cfg.Via != "" {
 		h.Add("Via", c.cfg.Via)
