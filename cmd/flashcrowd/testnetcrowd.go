@@ -3,11 +3,13 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/node"
 	"github.com/flashcrowd/flashcrowd/testnet/crowd"
 	"github.com/flashcrowd/flashcrowd/testnet/crowd/model"
+	crowdreport "github.com/flashcrowd/flashcrowd/testnet/crowd/report"
 )
 
 // testnetCrowdCmd rehearses a flash crowd. What a flag does not say is the
@@ -29,6 +31,7 @@ type testnetCrowdCmd struct {
 	Churn    *float64          `placeholder:"P" help:"Share of nodes that leave at a random moment."`
 	Seed     *uint64           `placeholder:"K" help:"The same seed gives the same rehearsal."`
 	Assert   []crowd.Assertion `placeholder:"CONDITION" sep:"," help:"Exit 1 unless it holds, as origin_copies<1.5. Names are those of --json. Repeatable."`
+	Out      string            `type:"path" placeholder:"DIR" help:"Write the result, the scenario and a report with plots (report.html) into this folder."`
 	JSON     bool              `name:"json" help:"Print the result as JSON."`
 }
 
@@ -51,6 +54,13 @@ func (c *testnetCrowdCmd) Run(s *session) error {
 	result, err := model.Play(s.ctx, scenario)
 	if err != nil {
 		return unlessCanceled(s.ctx, err)
+	}
+	if c.Out != "" {
+		file, err := crowdreport.Write(c.Out, scenario, result)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(s.talk, "report: %s\n", file)
 	}
 	if c.JSON {
 		err = json.NewEncoder(s.out).Encode(result)
