@@ -1,0 +1,85 @@
+package crowd
+
+import (
+	"math"
+	"testing"
+	"time"
+)
+
+func TestBound(t *testing.T) {
+	const mbit = 1e6 / 8
+	size := 8e6
+	for _, tt := range []struct {
+		name string
+		up   float64
+		line []Line
+		want float64
+	}{
+		{"the origin's line", 1 * mbit, []Line{{Up: 100 * mbit, Down: 100 * mbit}}, 64},
+		{"a visitor's line", 100 * mbit, []Line{{Up: 1, Down: 2 * mbit}}, 32},
+		{"the last to come", 100 * mbit, []Line{{Up: mbit, Down: 64 * mbit}, {At: time.Minute, Up: mbit, Down: 64 * mbit}}, 61},
+		{"all lines together", 8 * mbit, []Line{{Up: 8 * mbit, Down: 1e9}, {Up: 8 * mbit, Down: 1e9}, {Up: 8 * mbit, Down: 1e9}, {Up: 8 * mbit, Down: 1e9}}, 8},
+	} {
+		if got := Bound(size, tt.up, tt.line).Seconds(); math.Abs(got-tt.want) > 1e-6 {
+			t.Errorf("%s: %v s, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestArrivals(t *testing.T) {
+	for _, text := range []string{"all", "every:2s", "poisson:0.5", "slashdot:5m0s"} {
+		var a Arrival
+		if err := a.UnmarshalText([]byte(text)); err != nil || a.String() != text {
+			t.Errorf("%s: %v (%v)", text, a, err)
+		}
+	}
+	for _, text := range []string{"", "all:1", "every", "every:-1s", "poisson:0", "poisson:NaN", "slashdot:0s", "sometimes"} {
+		if err := new(Arrival).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}
+
+func TestAssertions(t *testing.T) {
+	r := Result{OriginCopies: 1.2, Makespan: Never, Direct: Direct{Makespan: 5}}
+	for text, want := range map[Assertion]bool{
+		"origin_copies<1.5": true, "origin_copies>=1.5": false, "makespan_s<direct.makespan_s": false,
+		"wrong_bytes==0": true, "makespan_s > 1e9": true, "wrong_bytes!=0": false,
+	} {
+		if got, err := text.Holds(r); err != nil || got != want {
+			t.Errorf("%s: %v (%v)", text, got, err)
+		}
+	}
+	for _, text := range []Assertion{"", "origin_copies", "copies<1", "origin_copies<many", "scenario==1", "origin_copies=<1"} {
+		if _, err := text.Holds(r); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, text := range []string{
+		"nods: 5", "nodes: -1", "nodes: 100001", "{object: {size: 1}, site: {files: 2}}", "object: {size: 0x}",
+		"peers: {nat: 2}", "peers: {liars: {share: 1}}", "origin: {digest: crc}", "origin: {refuse_after: soon}", "assert: ['x<1']",
+		"peers: {liars: {kind: fib}}",
+	} {
+		if _, err := Parse([]byte(text)); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, name := range Names() {
+		text, err := library.ReadFile("library/" + name + ".yaml")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if s, err := Parse(text); err == nil && s.WithDefaults().Validate() != nil {
+			t.Errorf("parsed and not valid: %+v", s)
+		}
+	})
+}
