@@ -105,9 +105,9 @@ func TestKilledNodeHarmsNobody(t *testing.T) {
 	victim.mustCurl(url, body)
 }
 
-// BenchmarkCrowd compares five nodes that fetch together, after one of them
+// BenchmarkOneHasIt compares five nodes that fetch together, after one of them
 // has the file, with one direct download over the same uplink.
-func BenchmarkCrowd(b *testing.B) {
+func BenchmarkOneHasIt(b *testing.B) {
 	body := Random(64<<20, 14)
 	for b.Loop() {
 		web := startNginx(b, body)

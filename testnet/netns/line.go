@@ -63,27 +63,39 @@ func qdisc(device string, rate Rate, queue time.Duration) []string {
 type Traffic struct {
 	Sent, Received               int64
 	SentDropped, ReceivedDropped int64
+	// SentBody is Sent without the headers that each frame of TCP has.
+	SentBody int64
 }
 
+// headers of a frame: Ethernet, IPv4, and TCP with its time stamps.
+const headers = 14 + 20 + 32
+
 // Traffic returns what the host's line has carried since it was set.
-func (h *Host) Traffic(ctx context.Context) (t Traffic, err error) {
-	if t.Sent, t.SentDropped, err = h.net.count(ctx, h.Name, "eth0"); err != nil {
-		return t, err
+func (h *Host) Traffic(ctx context.Context) (Traffic, error) {
+	up, err := h.net.count(ctx, h.Name, "eth0")
+	if err != nil {
+		return Traffic{}, err
 	}
-	t.Received, t.ReceivedDropped, err = h.net.count(ctx, router, h.port)
-	return t, err
+	down, err := h.net.count(ctx, router, h.port)
+	return Traffic{
+		Sent: up.Bytes, Received: down.Bytes, SentDropped: up.Drops, ReceivedDropped: down.Drops,
+		SentBody: max(up.Bytes-headers*up.Packets, 0),
+	}, err
 }
+
+// queue is what tc says of one.
+type queue struct{ Bytes, Packets, Drops int64 }
 
 // count reads the counters of a device's queue: unlike those of the device
 // they know the frames that a large segment becomes.
-func (n *Net) count(ctx context.Context, host, device string) (octets, drops int64, err error) {
+func (n *Net) count(ctx context.Context, host, device string) (queue, error) {
 	out, err := exec.CommandContext(ctx, "tc", "-n", n.Prefix+host, "-s", "-j", "qdisc", "show", "dev", device, "root").Output()
 	if err != nil {
-		return 0, 0, fmt.Errorf("netns: count %s of %s: %w", device, host, err)
+		return queue{}, fmt.Errorf("netns: count %s of %s: %w", device, host, err)
 	}
-	var queues []struct{ Bytes, Drops int64 }
+	var queues []queue
 	if err := json.Unmarshal(out, &queues); err != nil || len(queues) == 0 {
-		return 0, 0, fmt.Errorf("netns: count %s of %s: tc said %q", device, host, out)
+		return queue{}, fmt.Errorf("netns: count %s of %s: tc said %q", device, host, out)
 	}
-	return queues[0].Bytes, queues[0].Drops, nil
+	return queues[0], nil
 }

@@ -1,0 +1,133 @@
+//go:build linux
+
+package trial
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/flashcrowd/flashcrowd/testnet/netns"
+)
+
+// torrent is Aria2: a torrent with web seed, and a tracker on a line without
+// limit. Peers ask the tracker again every 2 s, or those that come at once
+// would not know each other for minutes.
+type torrent struct {
+	program, file, hook string
+
+	mu        sync.Mutex // guards processes
+	processes []*netns.Process
+}
+
+// doneHook is what aria2 runs when a download is complete: it leaves the time
+// beside the file, $3.
+const doneHook = `#!/bin/sh
+date +%s.%N >"$3.time" && mv "$3.time" "$3.done"
+`
+
+func (m *torrent) prepare(ctx context.Context, w *world) (err error) {
+	if m.program, err = need("aria2c"); err != nil {
+		return err
+	}
+	maker, err := need("mktorrent")
+	if err != nil {
+		return err
+	}
+	tracker, err := m.startTracker(ctx, w)
+	if err != nil {
+		return err
+	}
+	m.file, m.hook = filepath.Join(w.net.Dir, "file.torrent"), filepath.Join(w.net.Dir, "done")
+	make := w.origin.host.Command(ctx, maker, "-a", tracker, "-w", w.origin.url(filePath), "-o", m.file, w.origin.file)
+	if out, err := make.CombinedOutput(); err != nil {
+		return fmt.Errorf("trial: mktorrent: %w: %s", err, out)
+	}
+	if err := os.WriteFile(m.hook, []byte(doneHook), 0o755); err != nil {
+		return fmt.Errorf("trial: write hook: %w", err)
+	}
+	return nil
+}
+
+func (m *torrent) startTracker(ctx context.Context, w *world) (url string, err error) {
+	program, err := need("opentracker")
+	if err != nil {
+		return "", err
+	}
+	host, err := w.net.Host(ctx, "tracker", netns.Line{})
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(w.net.Dir, "tracker") // its root from now on
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", fmt.Errorf("trial: make folder: %w", err)
+	}
+	_, err = host.Start(nil, nil, program, "-i", host.Addr.String(), "-p", "6969", "-P", "6969", "-d", dir)
+	return "http://" + host.Addr.String() + ":6969/announce", err
+}
+
+func (m *torrent) visit(ctx context.Context, w *world, i int) (v visit, err error) {
+	h := w.peers[i]
+	dir := filepath.Join(w.net.Dir, h.Name)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return v, fmt.Errorf("trial: make folder: %w", err)
+	}
+	begin := time.Now()
+	p, err := h.Start(nil, os.Stderr, m.program, "--no-conf", "--quiet", "--dir="+dir, "--file-allocation=none", "--disable-ipv6",
+		"--enable-dht=false", "--enable-dht6=false", "--bt-tracker-interval=2", "--bt-max-peers=0", "--listen-port=6881",
+		"--seed-ratio=0.0", "--on-bt-download-complete="+m.hook, m.file)
+	if err != nil {
+		return v, err
+	}
+	m.mu.Lock()
+	m.processes = append(m.processes, p)
+	m.mu.Unlock()
+	file := filepath.Join(dir, filepath.Base(filePath))
+	done, err := await(ctx, p, file+".done")
+	if err != nil {
+		return v, fmt.Errorf("trial: aria2 on %s: %w", h.Name, err)
+	}
+	v.last = done.Sub(begin)
+	body, err := os.ReadFile(file)
+	if err != nil {
+		return v, fmt.Errorf("trial: read what aria2 wrote: %w", err)
+	}
+	if sha256.Sum256(body) != w.origin.sum {
+		return v, fmt.Errorf("%w: aria2 on %s", errWrong, h.Name)
+	}
+	return v, nil
+}
+
+// await returns the time that the hook left in a file.
+func await(ctx context.Context, p *netns.Process, file string) (t time.Time, err error) {
+	for {
+		if text, err := os.ReadFile(file); err == nil {
+			seconds, fraction, _ := strings.Cut(strings.TrimSpace(string(text)), ".")
+			s, err := strconv.ParseInt(seconds, 10, 64)
+			if err != nil {
+				return t, err
+			}
+			ns, err := strconv.ParseInt(fraction, 10, 64)
+			return time.Unix(s, ns), err
+		}
+		select {
+		case <-p.Ended():
+			return t, fmt.Errorf("it ended before it was done")
+		case <-ctx.Done():
+			return t, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func (m *torrent) cpu() (time.Duration, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return sumCPU(m.processes)
+}
