@@ -139,7 +139,7 @@ func (w *world) tell(way Way, visits []outcome, pages []time.Duration, before, a
 	r.LineCopies = float64(after.origin.Sent-before.origin.Sent) / size
 	r.OriginCopies = float64(after.origin.SentBody-before.origin.SentBody) / size
 	for i := range w.peers {
-		sent := float64(after.peers[i].SentBody-before.peers[i].SentBody) / size
+		sent := max(float64(after.peers[i].SentBody-before.peers[i].SentBody)/size, 0) // a few frames have shorter headers
 		if r.UploadMost = max(r.UploadMost, sent); i == 0 || sent < r.UploadLeast {
 			r.UploadLeast = sent
 		}

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -40,14 +41,18 @@ func (m *torrent) prepare(ctx context.Context, w *world) (err error) {
 	if err != nil {
 		return err
 	}
-	tracker, err := m.startTracker(ctx, w)
+	tracker, err := w.net.Host(ctx, "tracker", netns.Line{})
 	if err != nil {
 		return err
 	}
 	m.file, m.hook = filepath.Join(w.net.Dir, "file.torrent"), filepath.Join(w.net.Dir, "done")
-	make := w.origin.host.Command(ctx, maker, "-a", tracker, "-w", w.origin.url(filePath), "-o", m.file, w.origin.file)
+	announce := "http://" + tracker.Addr.String() + ":6969/announce"
+	make := w.origin.host.Command(ctx, maker, "-a", announce, "-w", w.origin.url(filePath), "-o", m.file, w.origin.file)
 	if out, err := make.CombinedOutput(); err != nil {
 		return fmt.Errorf("trial: mktorrent: %w: %s", err, out)
+	}
+	if err := m.startTracker(ctx, w, tracker); err != nil {
+		return err
 	}
 	if err := os.WriteFile(m.hook, []byte(doneHook), 0o755); err != nil {
 		return fmt.Errorf("trial: write hook: %w", err)
@@ -55,21 +60,31 @@ func (m *torrent) prepare(ctx context.Context, w *world) (err error) {
 	return nil
 }
 
-func (m *torrent) startTracker(ctx context.Context, w *world) (url string, err error) {
+// startTracker lets opentracker serve this torrent: Debian builds it so that it
+// serves only what is on its list.
+func (m *torrent) startTracker(ctx context.Context, w *world, host *netns.Host) error {
 	program, err := need("opentracker")
 	if err != nil {
-		return "", err
+		return err
 	}
-	host, err := w.net.Host(ctx, "tracker", netns.Line{})
+	about, err := exec.CommandContext(ctx, m.program, "--no-conf", "-S", m.file).Output()
 	if err != nil {
-		return "", err
+		return fmt.Errorf("trial: read torrent: %w", err)
+	}
+	_, hash, _ := strings.Cut(string(about), "Info Hash: ")
+	hash, _, ok := strings.Cut(hash, "\n")
+	if !ok {
+		return fmt.Errorf("trial: aria2c -S tells no info hash: %q", about)
 	}
 	dir := filepath.Join(w.net.Dir, "tracker") // its root from now on
 	if err := os.Mkdir(dir, 0o755); err != nil {
-		return "", fmt.Errorf("trial: make folder: %w", err)
+		return fmt.Errorf("trial: make folder: %w", err)
 	}
-	_, err = host.Start(nil, nil, program, "-i", host.Addr.String(), "-p", "6969", "-P", "6969", "-d", dir)
-	return "http://" + host.Addr.String() + ":6969/announce", err
+	if err := os.WriteFile(filepath.Join(dir, "served"), []byte(hash+"\n"), 0o644); err != nil {
+		return fmt.Errorf("trial: write the tracker's list: %w", err)
+	}
+	_, err = host.Start(nil, nil, program, "-i", host.Addr.String(), "-p", "6969", "-P", "6969", "-d", dir, "-w", "served")
+	return err
 }
 
 func (m *torrent) visit(ctx context.Context, w *world, i int) (v visit, err error) {
