@@ -65,7 +65,8 @@ type Stored struct {
 	// Revalidate: stale, and may be used at once while it is validated (RFC
 	// 5861 section 3).
 	Unwanted, Revalidate bool
-	// Body is the complete body; it may be an *os.File.
+	// Body is the complete body, at its first octet; it may be an *os.File, or
+	// have Bytes() []byte that returns all of it, which nobody may change.
 	Body interface {
 		io.ReadSeekCloser
 		io.ReaderAt

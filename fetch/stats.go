@@ -31,6 +31,7 @@ type stats struct {
 	toClients, fromOrigin, fromPeers, toPeers, requests, hits, rejected atomic.Int64
 
 	bytes    *prometheus.CounterVec
+	client   prometheus.Counter // of bytes: out to clients, which every request counts
 	rejects  *prometheus.CounterVec
 	unproven prometheus.Counter
 	copies   prometheus.Histogram
@@ -62,6 +63,7 @@ func newStats(r prometheus.Registerer) *stats {
 			Buckets: []float64{-100, -10, -1, -.1, 0, .1, 1, 10, 100},
 		}),
 	}
+	s.client = s.bytes.WithLabelValues("out", "client")
 	if r != nil {
 		r.MustRegister(s.bytes, s.unproven, s.copies, s.regret, s.alarms)
 		var there prometheus.AlreadyRegisteredError
@@ -76,7 +78,7 @@ func newStats(r prometheus.Registerer) *stats {
 
 func (s *stats) sent(n int64) {
 	s.toClients.Add(n)
-	s.bytes.WithLabelValues("out", "client").Add(float64(n))
+	s.client.Add(float64(n))
 }
 
 func (s *stats) origin(n int64) {

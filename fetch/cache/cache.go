@@ -67,6 +67,7 @@ type Store struct {
 	log    *slog.Logger
 	bodies bodies
 	memory memory
+	hot    hot
 	gauges []prometheus.Collector
 
 	life   sync.RWMutex // held for reading while the index is used
@@ -105,6 +106,9 @@ func Open(cfg Config) (*Store, error) {
 	if s.bodies, err = openBodies(filepath.Join(cfg.Dir, "bodies")); err != nil {
 		return nil, fmt.Errorf("cache: open bodies: %w", err)
 	}
+	if s.hot, err = openHot(); err != nil {
+		return nil, fmt.Errorf("cache: memory tier: %w", err)
+	}
 	s.entries.init(cfg.Limit)
 	if err := s.load(); err != nil {
 		return nil, fmt.Errorf("cache: load index: %w", err)
@@ -133,6 +137,7 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	s.unregister()
+	s.hot.close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for w := range s.writers {

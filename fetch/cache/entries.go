@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"container/list"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/dht"
@@ -20,6 +21,9 @@ type entry struct {
 	// tokens by which others may know the body under each of its ids.
 	tokens []verify.Token
 	trust  *trust
+
+	// version of the record: it counts on after each change in the index.
+	version atomic.Uint64
 
 	variant [16]byte // variantKey
 	size    int64    // octets of body, side data and record

@@ -20,6 +20,7 @@ func (s *Store) discard(dropped []*entry, how *pebble.WriteOptions) error {
 	}
 	err := s.unindex(dropped, how)
 	for _, e := range dropped {
+		s.hot.drop(e)
 		if err := s.bodies.remove(e.name); err != nil {
 			s.log.Warn("cache", "id", e.id, "err", err)
 		}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"time"
 
@@ -36,7 +37,19 @@ func (s *Store) Lookup(req *fetch.Request, now time.Time) (*fetch.Stored, error)
 		}
 		return nil, fetch.ErrMiss
 	}
-	return s.stored(req, e, r, now)
+	if w := s.hot.get(e); w != nil && w.record == r {
+		s.touch(e, now)
+		st := judged(req, r, now)
+		st.Body = w.open()
+		return st, nil
+	}
+	st, err := s.stored(req, e, r, now)
+	if err == nil {
+		if f, plain := st.Body.(*os.File); plain {
+			s.hot.put(e, r, f)
+		}
+	}
+	return st, err
 }
 
 // allowed reports whether m, which is stored, may be stored on the way by which
@@ -107,6 +120,9 @@ func (s *Store) variants(id dht.ID) []*entry {
 
 // read returns the record of e. One that is garbage takes e with it.
 func (s *Store) read(e *entry) (*record, error) {
+	if w := s.hot.get(e); w != nil {
+		return w.record, nil
+	}
 	r, err := s.readRecord(e)
 	if errors.Is(err, errGarbage) {
 		s.reject(e, err)
@@ -118,12 +134,16 @@ func (s *Store) read(e *entry) (*record, error) {
 
 // readRecord is read without consequences.
 func (s *Store) readRecord(e *entry) (*record, error) {
+	version := e.version.Load()
 	value, closer, err := s.cfg.DB.Get(recordKey(e.id, e.name))
 	if err != nil {
 		return nil, err
 	}
 	defer closer.Close()
 	r, err := decodeRecord(value)
+	if err == nil {
+		r.version = version
+	}
 	if err == nil && (r.meta.ID != e.id || r.digest.Length() != e.body) {
 		err = fmt.Errorf("%w: record of another body", errGarbage)
 	}

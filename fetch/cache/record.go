@@ -19,6 +19,8 @@ type record struct {
 	sources []fetch.SourceBytes
 	// side is the length in octets of the value under sideKey, 0 for none.
 	side int
+	// version of the entry's record that this is, when it was read.
+	version uint64
 	// invalid: not to be used without validation (RFC 9111 section 4.4).
 	invalid bool
 }

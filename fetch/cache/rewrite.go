@@ -55,6 +55,8 @@ func (s *Store) changeRecord(e *entry, how *pebble.WriteOptions, next func(*reco
 	if err := s.cfg.DB.Set(recordKey(e.id, e.name), value, how); err != nil {
 		return nil, fmt.Errorf("write record: %w", err)
 	}
+	s.hot.drop(e)
+	e.version.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.entries.resize(e, e.body+int64(r.side)+int64(len(value)))

@@ -25,7 +25,7 @@ func (v *visit) deliver(resp *fetch.Response, w way) error {
 	v.fields(resp, w)
 	var err error
 	if whole, ok := v.seekable(resp); ok {
-		err = v.serve(whole)
+		err = v.serve(whole, resp.Length)
 	} else {
 		v.stream(resp)
 	}
@@ -63,14 +63,18 @@ func (v *visit) seekable(resp *fetch.Response) (io.ReadSeeker, bool) {
 }
 
 // serve answers conditions and ranges (RFC 9110 sections 13 and 14) from the
-// whole representation.
-func (v *visit) serve(whole io.ReadSeeker) error {
-	size, err := whole.Seek(0, io.SeekEnd)
-	if err == nil {
-		_, err = whole.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		return &fetch.Failure{Cause: fetch.InternalFailure, Err: fmt.Errorf("measure body: %w", err)}
+// whole representation, which stands at its first octet. length is -1 where it
+// is not known yet.
+func (v *visit) serve(whole io.ReadSeeker, length int64) error {
+	size := length
+	if size < 0 {
+		var err error
+		if size, err = whole.Seek(0, io.SeekEnd); err == nil {
+			_, err = whole.Seek(0, io.SeekStart)
+		}
+		if err != nil {
+			return &fetch.Failure{Cause: fetch.InternalFailure, Err: fmt.Errorf("measure body: %w", err)}
+		}
 	}
 	h := v.w.Header()
 	delete(h, "Content-Length")
@@ -81,6 +85,10 @@ func (v *visit) serve(whole io.ReadSeeker) error {
 		return nil
 	case failed:
 		v.bare(http.StatusPreconditionFailed)
+		return nil
+	}
+	if len(v.r.Header["Range"]) == 0 {
+		v.entire(whole, size)
 		return nil
 	}
 	r := unconditional(v.r)
@@ -95,6 +103,27 @@ func (v *visit) serve(whole io.ReadSeeker) error {
 	http.ServeContent(v.w, r, "", time.Time{}, whole)
 	return nil
 }
+
+// entire answers with all of a representation: what http.ServeContent would
+// do, without its looks at the file.
+func (v *visit) entire(whole io.Reader, size int64) {
+	h := v.w.Header()
+	h["Accept-Ranges"] = acceptsBytes
+	h["Content-Length"] = []string{strconv.FormatInt(size, 10)}
+	v.w.WriteHeader(http.StatusOK)
+	if v.r.Method == http.MethodHead {
+		return
+	}
+	if held, ok := whole.(interface{ Bytes() []byte }); ok { // in memory (fetch.Stored)
+		_, _ = v.w.Write(held.Bytes()) // which keeps the error
+		return
+	}
+	_, _ = v.w.ReadFrom(io.LimitReader(whole, size))
+}
+
+// acceptsBytes is the field of every response whose parts may be asked for. It
+// is shared: nobody adds to it.
+var acceptsBytes = []string{"bytes"}
 
 // bare answers without content. Fields that describe it go, and so does
 // Last-Modified where there is an entity tag (RFC 9110 section 15.4.5).
