@@ -10,6 +10,12 @@
 // does between two plans (flight.go, lead.go, orders.go), which is the glue of
 // fetch/crowd.go without its goroutines.
 //
-// view.go and apply in flight.go are all that stands between a simulated node
+// Not played yet: View.Crowd. Members that are not complete are met and counted,
+// and not shown to the planner, so stripes, intents and partial peers have no
+// part in a rehearsal: its figures are of a node that takes from complete
+// members alone. TCP's slow start, loss, relays and hole punching are not
+// modelled either.
+//
+// view.go and plan in flight.go are all that stands between a simulated node
 // and the planner: a new field of View or Plan is set, or obeyed, there.
 package model

@@ -133,8 +133,8 @@ func (n *node) leave() {
 	}
 }
 
-// served returns piece i of o as n sends it, and how a node takes part in the
-// crowd of o: what it has, and whether that is all. has is nil for nothing.
+// offers returns what n says it has of o, nil for nothing, and whether it says
+// that this is all.
 func (n *node) offers(o *object) (has fetch.Pieces, complete bool) {
 	if n.liar {
 		return n.pretends(o)
