@@ -119,6 +119,16 @@ func ListFor(d Digest, w Whole) []byte {
 	return append([]byte(w.Digest.sum), w.States...)
 }
 
+// ListSize is the length in octets of a state list for a body of digest d, as
+// ParseStateList takes it.
+func (d Digest) ListSize() int {
+	n := d.Layout().Borders() * d.alg.listing().state().chain
+	if !d.alg.Lists() {
+		n += SHA256.Size()
+	}
+	return n
+}
+
 // Claim returns the digest that the list leads to. Where it is not the
 // origin's, it is the word of whoever sent the list.
 func (l *StateList) Claim() Digest { return l.digest }

@@ -47,7 +47,10 @@ type rowCase struct {
 var tableBody = bodyOf(300, 7)
 
 // written fills in digests of tableBody.
-func written(s string) string {
+func written(s string) string { return writtenFor(s, tableBody) }
+
+// writtenFor fills in digests of body.
+func writtenFor(s string, tableBody []byte) string {
 	m, s1, s2, s5 := md5.Sum(tableBody), sha1.Sum(tableBody), sha256.Sum256(tableBody), sha512.Sum512(tableBody)
 	s3 := sha512.Sum384(tableBody)
 	b2 := blake2b.Sum256(tableBody)
@@ -56,7 +59,8 @@ func written(s string) string {
 	b36 := new(big.Int).SetBytes(s1[:]).Text(36)
 	mh, _ := multihash.Encode(s2[:], multihash.SHA2_256)
 	b64 := base64.StdEncoding.EncodeToString
-	p1, p2 := md5.Sum(tableBody[:200]), md5.Sum(tableBody[200:])
+	cut := min(200, len(tableBody))
+	p1, p2 := md5.Sum(tableBody[:cut]), md5.Sum(tableBody[cut:])
 	parts := md5.Sum(append(p1[:], p2[:]...))
 	return strings.NewReplacer(
 		"{md5}", hex.EncodeToString(m[:]), "{sha1}", hex.EncodeToString(s1[:]), "{sha256}", hex.EncodeToString(s2[:]),
@@ -69,8 +73,12 @@ func written(s string) string {
 	).Replace(s)
 }
 
-func (s shape) exchange(t *testing.T) verify.Exchange {
+func (s shape) exchange(t *testing.T) verify.Exchange { return s.of(t, tableBody) }
+
+// of is s as it is sent for body.
+func (s shape) of(t *testing.T, tableBody []byte) verify.Exchange {
 	t.Helper()
+	written := func(s string) string { return writtenFor(s, tableBody) }
 	x := verify.Exchange{
 		Method: http.MethodGet, Status: http.StatusOK, Header: http.Header{}, Length: int64(len(tableBody)),
 		At: noon, Authorized: s.auth, PartSize: s.part,

@@ -87,7 +87,7 @@ func (s *Swarm) lookUp(r *remote, req request) *fetch.Shelved {
 // length. To offer anything else could only get this node banned.
 func (s *Swarm) sound(sh *fetch.Shelved) bool {
 	l := sh.Digest.Layout()
-	if !sh.Complete || len(sh.Pieces) == l.Pieces() && len(sh.States) == l.Borders()*sh.Digest.Algorithm().Size() {
+	if !sh.Complete || len(sh.Pieces) == l.Pieces() && len(sh.States) == sh.Digest.ListSize() {
 		return true
 	}
 	s.log.Error("shelf offers a body that does not fit its digest", "digest", sh.Digest)

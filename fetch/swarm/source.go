@@ -58,7 +58,7 @@ func (p *source) States(ctx context.Context) ([]byte, error) {
 
 func (p *source) states(ctx context.Context) ([]byte, error) {
 	d := p.want.Proof.Digest()
-	list := make([]byte, d.Layout().Borders()*d.Algorithm().Size())
+	list := make([]byte, d.ListSize())
 	b, err := p.open(ctx, request{kind: askStates}, int64(len(list)), -1)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,94 @@
+package testnet
+
+import (
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"testing"
+
+	"golang.org/x/crypto/blake2b"
+
+	"github.com/flashcrowd/flashcrowd/node"
+)
+
+// replayed is the shape of the answers of a kind of origin, as the public
+// record of it says. No such origin is asked.
+type replayed struct {
+	name, host, path, want string
+	header                 http.Header
+}
+
+func replays(body []byte) []replayed {
+	m, s1, s2, b2 := md5.Sum(body), sha1.Sum(body), sha256.Sum256(body), blake2b.Sum256(body)
+	b64 := base64.StdEncoding.EncodeToString
+	hexB2 := hex.EncodeToString(b2[:])
+	etag := func(s string) []string { return []string{`"` + s + `"`} }
+	png := []string{"image/png"}
+	return []replayed{
+		{"S3", "bucket.s3.eu-west-1.amazonaws.com", "/photo.png", "etag; level=E3; alg=md5", http.Header{
+			"X-Amz-Id-2": {"5Qm"}, "X-Amz-Request-Id": {"7F2"}, "Server": {"AmazonS3"}, "Etag": etag(hex.EncodeToString(m[:])), "Content-Type": png,
+		}},
+		{"S3 with checksum", "bucket.s3.eu-west-1.amazonaws.com", "/data.bin", "x-amz-checksum; level=E7; alg=sha-256", http.Header{
+			"X-Amz-Id-2": {"5Qm"}, "X-Amz-Request-Id": {"7F2"}, "X-Amz-Checksum-Sha256": {b64(s2[:])}, "X-Amz-Checksum-Type": {"FULL_OBJECT"}, "Etag": etag(hex.EncodeToString(m[:])),
+		}},
+		{"GCS", "storage.googleapis.com", "/bucket/photo.png", "x-goog-hash; level=E4; alg=md5", http.Header{
+			"X-Goog-Hash": {"crc32c=AAAAAA==", "md5=" + b64(m[:])}, "X-Goog-Generation": {"1"}, "X-Goog-Stored-Content-Encoding": {"identity"},
+			"X-Goog-Stored-Content-Length": {fmt.Sprint(len(body))}, "Etag": etag(hex.EncodeToString(m[:])), "Content-Type": png, "Server": {"UploadServer"},
+		}},
+		{"Maven", "repo.maven.apache.org", "/maven2/a/1/a-1.jar", "x-checksum; level=E5; alg=sha-1", http.Header{
+			"X-Checksum-Sha1": {hex.EncodeToString(s1[:])}, "X-Checksum-Md5": {hex.EncodeToString(m[:])}, "Etag": etag(hex.EncodeToString(m[:])), "Content-Type": {"application/java-archive"},
+		}},
+		{"PyPI", "files.pythonhosted.org", "/packages/" + hexB2[:2] + "/" + hexB2[2:4] + "/" + hexB2[4:] + "/a-1.0.whl", "pin; level=E8; alg=blake2b-256", http.Header{
+			"Etag": etag(hex.EncodeToString(m[:]) + "-2"), "Server": {"AmazonS3"}, "Cache-Control": {"max-age=365000000, immutable, public"},
+		}},
+		{"OCI registry", "registry.example.org", "/v2/lib/a/blobs/sha256:" + hex.EncodeToString(s2[:]), "pin; level=E8; alg=sha-256", http.Header{
+			"Docker-Content-Digest": {"sha256:" + hex.EncodeToString(s2[:])}, "Etag": etag("sha256:" + hex.EncodeToString(s2[:])),
+		}},
+		{"Hugging Face", "huggingface.co", "/o/m/resolve/main/weights.bin", "x-linked-etag; level=E7; alg=sha-256", http.Header{
+			"X-Linked-Etag": etag(hex.EncodeToString(s2[:])), "X-Linked-Size": {fmt.Sprint(len(body))}, "X-Repo-Commit": {"0123"}, "Etag": etag(hex.EncodeToString(s2[:])),
+		}},
+	}
+}
+
+// TestReplayedOriginsLetTheSwarmHelp replays what well-known origins say of
+// their bytes: the second node takes most of the body from the first, and names
+// the evidence.
+func TestReplayedOriginsLetTheSwarmHelp(t *testing.T) {
+	o := testOrigin(t)
+	body := Random(4<<20, 61)
+	all := replays(body)
+	at, err := url.Parse(o.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pins := map[string][]netip.Addr{}
+	for _, r := range all {
+		o.Put(r.path, File{Body: body, Header: r.header, NoDigest: true})
+		pins[r.host] = []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+	}
+	n := testNet(t, Config{Nodes: 2, Configure: func(_ int, c *node.Config) {
+		c.Resolve, c.Publishers = pins, []string{"*.amazonaws.com"}
+	}})
+	for _, r := range all {
+		target := "http://" + r.host + ":" + at.Port() + r.path
+		o.Pace.SetRate(0)
+		fetchBody(t, n.Nodes[0], target, body)
+		o.Pace.SetRate(uplink / 4)
+		receipt, resp := fetchBody(t, n.Nodes[1], target, body)
+		if got := from(receipt, "peer"); got < int64(len(body))/2 {
+			t.Errorf("%s: peers delivered %d of %d octets: %+v", r.name, got, len(body), receipt)
+		}
+		if got := resp.Header.Get("Flashcrowd-Evidence"); got != r.want {
+			t.Errorf("%s: Flashcrowd-Evidence: %q, want %q; missing %q", r.name, got, r.want, receipt.Missing)
+		}
+		if receipt.Believed == "" {
+			t.Errorf("%s: why does not say in words what was believed", r.name)
+		}
+	}
+}
