@@ -92,7 +92,7 @@ var plainFields = fieldSet(
 	"Accept", "Accept-Encoding", "Accept-Language", "Cache-Control", "Connection", "Date", "Dnt",
 	"If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since",
 	"Max-Forwards", "Origin", "Pragma", "Priority", "Purpose", "Range", "Referer", "Save-Data",
-	"Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-User", "Sec-Gpc", "Sec-Purpose",
+	"Docker-Distribution-Api-Version", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-User", "Sec-Gpc", "Sec-Purpose",
 	"Sec-Ch-Ua", "Sec-Ch-Ua-Mobile", "Sec-Ch-Ua-Platform", "Te", "Upgrade-Insecure-Requests",
 	"User-Agent", "Via", "Want-Content-Digest", "Want-Digest", "Want-Repr-Digest",
 )
