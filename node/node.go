@@ -157,7 +157,7 @@ func (n *Node) openSwarm(context.Context) error {
 	}
 	n.router, err = kad.New(kad.Config{
 		Host: n.host, Network: n.cfg.Network, Bootstrap: boot, Datastore: records,
-		BucketSize: n.cfg.BucketSize, Logger: n.log, Metrics: n.metrics,
+		BucketSize: n.cfg.BucketSize, Good: n.goodPeers, Logger: n.log, Metrics: n.metrics,
 	})
 	if err != nil {
 		return fmt.Errorf("node: open dht: %w", err)

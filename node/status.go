@@ -1,10 +1,14 @@
 package node
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"github.com/flashcrowd/flashcrowd/fetch/swarm"
 	"github.com/flashcrowd/flashcrowd/node/admin"
 )
 
@@ -60,10 +64,7 @@ func (n *Node) Status() admin.Status {
 		s.Mode = n.router.Mode()
 	}
 	s.Peers = len(n.host.Network().Peers())
-	s.Connectivity = "alone"
-	if s.Peers > 0 {
-		s.Connectivity = "connected"
-	}
+	s.Connectivity = string(n.router.Connectivity())
 	s.Bytes.ToPeers = totals.ToPeers
 	s.Verify.BannedPeers = int64(len(n.swarm.Bans()))
 	return s
@@ -82,6 +83,22 @@ func (n *Node) Peers() []admin.Peer {
 		})
 	}
 	return out
+}
+
+// goodPeers returns the nodes that delivered proven bytes, most of them first.
+func (n *Node) goodPeers() []peer.ID {
+	if n.swarm == nil { // which is opened after the router
+		return nil
+	}
+	known := n.swarm.Peers()
+	slices.SortFunc(known, func(a, b swarm.PeerInfo) int { return cmp.Compare(b.BytesFrom, a.BytesFrom) })
+	var good []peer.ID
+	for _, p := range known {
+		if id, err := peer.Decode(p.PeerID); err == nil && p.BytesFrom > 0 && p.State == swarm.OK {
+			good = append(good, id)
+		}
+	}
+	return good
 }
 
 // where returns how clients reach the node.

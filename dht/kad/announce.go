@@ -12,10 +12,16 @@ import (
 	"github.com/libp2p/go-libp2p-kad-dht/provider"
 	"github.com/libp2p/go-libp2p-kad-dht/provider/keystore"
 	"github.com/multiformats/go-multihash"
+	"golang.org/x/time/rate"
 )
 
 // firstPeerPoll is how often announce looks for a first peer to announce to.
 const firstPeerPoll = 250 * time.Millisecond
+
+// announceEvery is how often new keys go out while a backlog waits for its
+// allowance: in batches, since kad-dht shares one walk among keys that are
+// close to each other.
+const announceEvery = 5 * time.Second
 
 // sweeper renews the memberships that it is given: kad-dht's sweeping provider
 // and the keystore it reads. Between the keeper and it stands no queue: the
@@ -41,14 +47,36 @@ func (r *Router) announce(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
+	return errors.Join(r.carryOut(ctx, s), s.close())
+}
+
+// carryOut gives the sweeper what the keeper wants, new keys no faster than
+// the budget allows, and decides from time to time which memberships are worth
+// announcing, until ctx is done.
+func (r *Router) carryOut(ctx context.Context, s *sweeper) error {
+	perSecond := float64(r.cfg.Budget.PerMinute) / 60
+	allowance := rate.NewLimiter(rate.Limit(perSecond), max(1, r.cfg.Budget.PerMinute/6))
+	interval, _ := r.cfg.reprovide()
+	anew := time.NewTicker(interval / 2)
+	defer anew.Stop()
+	var later <-chan time.Time
 	for {
 		select {
 		case <-r.keep.wake:
-			if err := s.apply(ctx, r.keep.take()); err != nil && ctx.Err() == nil {
-				r.cfg.Logger.Warn("announce", "err", err)
-			}
+		case <-later:
+		case <-anew.C:
+			r.damp()
+			continue
 		case <-ctx.Done():
-			return s.close()
+			return nil
+		}
+		changes, more := r.keep.take(max(0, int(allowance.Tokens())))
+		allowance.AllowN(time.Now(), len(changes.start))
+		if err := s.apply(ctx, changes); err != nil && ctx.Err() == nil {
+			r.cfg.Logger.Warn("announce", "err", err)
+		}
+		if later = nil; more {
+			later = time.After(announceEvery)
 		}
 	}
 }

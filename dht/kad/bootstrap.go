@@ -35,9 +35,13 @@ func (r *Router) Run(ctx context.Context) error {
 	defer cancel()
 	defer context.AfterFunc(r.ctx, cancel)()
 
-	var bootstrapping sync.WaitGroup
-	bootstrapping.Go(func() { r.bootstrap(ctx) })
-	defer bootstrapping.Wait()
+	var joining sync.WaitGroup
+	defer joining.Wait()
+	r.openBook(ctx, &joining)
+	joining.Go(func() { r.bootstrap(ctx) })
+	joining.Go(func() { r.watchLink(ctx) })
+	joining.Go(func() { r.keepBook(ctx) })
+	joining.Go(func() { r.watchReach(ctx) })
 	if err := r.announce(ctx); err != nil {
 		cancel()
 		return fmt.Errorf("kad: run: %w", err)
@@ -69,9 +73,32 @@ func (r *Router) bootstrap(ctx context.Context) {
 		} else if r.dialBootstrap(ctx) > 0 {
 			_ = r.dht.Bootstrap(ctx) // returns nil
 		}
-		if !sleep(ctx, pause) {
+		switch r.rest(ctx, pause) {
+		case ended:
 			return
+		case roused:
+			wait = firstRetry / 2
 		}
+	}
+}
+
+// How a rest between two attempts ended.
+const (
+	rested = iota
+	roused // by Wake
+	ended  // with the context
+)
+
+func (r *Router) rest(ctx context.Context, d time.Duration) int {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return rested
+	case <-r.woken:
+		return roused
+	case <-ctx.Done():
+		return ended
 	}
 }
 
@@ -88,31 +115,45 @@ func (r *Router) needsBootstrap() bool {
 	})
 }
 
-// dialBootstrap dials all bootstrap peers at once and returns how many it
-// reached. The host's own back-off is cleared: that of Run takes its place.
+// dialBootstrap dials all bootstrap peers at once, and with them what is
+// remembered of an earlier run, and returns how many it reached. The host's
+// own back-off is cleared: that of Run takes its place.
 func (r *Router) dialBootstrap(ctx context.Context) int {
 	ctx, cancel := context.WithTimeout(ctx, dialLimit)
 	defer cancel()
-	reached := make(chan bool, len(r.cfg.Bootstrap))
-	for _, ai := range r.cfg.Bootstrap {
-		go func() {
-			if s, ok := r.host.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
-				s.Backoff().Clear(ai.ID)
-			}
-			err := r.host.Connect(ctx, ai)
-			if err != nil {
-				r.cfg.Logger.Debug("bootstrap", "peer", ai.ID, "err", err)
-			}
-			reached <- err == nil
-		}()
+	peers := r.cfg.Bootstrap
+	if r.RoutingTableSize() == 0 {
+		peers = slices.Concat(peers, r.remembered)
 	}
-	n := 0
-	for range r.cfg.Bootstrap {
-		if <-reached {
-			n++
+	type outcome struct {
+		id  peer.ID
+		err error
+	}
+	outcomes := make(chan outcome, len(peers))
+	for _, ai := range peers {
+		go func() { outcomes <- outcome{ai.ID, r.dialAfresh(ctx, ai)} }()
+	}
+	reached, errs := 0, make(map[peer.ID]error)
+	for range peers {
+		if o := <-outcomes; o.err == nil {
+			reached++
+		} else {
+			errs[o.id] = o.err
 		}
 	}
-	return n
+	r.link.attempted(reached, errs)
+	return reached
+}
+
+func (r *Router) dialAfresh(ctx context.Context, ai peer.AddrInfo) error {
+	if s, ok := r.host.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
+		s.Backoff().Clear(ai.ID)
+	}
+	err := r.host.Connect(ctx, ai)
+	if err != nil {
+		r.cfg.Logger.Debug("bootstrap", "peer", ai.ID, "err", err)
+	}
+	return err
 }
 
 // sleep reports whether d passed before ctx was done.

@@ -29,8 +29,9 @@ var (
 // Public is the name of the IPFS Amino DHT.
 const Public = "public"
 
-// MaxKeys is the number of memberships that one Router renews. Keep ignores
-// keys beyond it; Join announces them once. 100,000 keys cost about 20 MB.
+// MaxKeys is the largest number of memberships that one Router renews, however
+// large its budget: 100,000 keys cost about 20 MB. Keep ignores keys beyond the
+// budget; a Join takes the place of the least useful one.
 const MaxKeys = 100_000
 
 // How long a record lives on an own network, and how often it is renewed: one
@@ -67,12 +68,31 @@ type Config struct {
 	// routing table's bucket. If 0, it is 20. Amino accepts no other.
 	BucketSize int
 
+	// Good, if not nil, returns peers that delivered proven bytes, best first:
+	// they are remembered over restarts, and asked before strangers are found.
+	// It is called often, from several goroutines.
+	Good func() []peer.ID
+
+	// Budget bounds what is announced.
+	Budget Budget
+
 	// Logger is told of bootstrapping. If nil, nobody is.
 	Logger *slog.Logger
 
 	// Metrics is where flashcrowd_dht_lookup_seconds and
 	// flashcrowd_provided_keys are registered until Close. If nil, nowhere.
 	Metrics prometheus.Registerer
+}
+
+// Budget is how much a Router announces. Under it the most useful keys go
+// first: what is joined now, then what Keep named earliest.
+type Budget struct {
+	// Keys are renewed at a time. If 0, it is 10,000 on Public, where others
+	// pay for the records, and MaxKeys on an own network. MaxKeys is the most.
+	Keys int
+	// PerMinute is how many keys of Keep are announced for the first time. If
+	// 0, it is 600 on Public and 6,000 on an own network. A Join does not wait.
+	PerMinute int
 }
 
 var networkName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,64}$`)
@@ -96,12 +116,27 @@ func (c Config) withDefaults() (Config, error) {
 	if c.public() && c.Bootstrap == nil {
 		c.Bootstrap = PublicBootstrap()
 	}
+	c.Budget = c.budget()
 	self := c.Host.ID()
 	c.Bootstrap = slices.DeleteFunc(slices.Clone(c.Bootstrap), func(ai peer.AddrInfo) bool { return ai.ID == self })
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c, nil
+}
+
+func (c Config) budget() Budget {
+	b := Budget{Keys: MaxKeys, PerMinute: 6000}
+	if c.public() {
+		b = Budget{Keys: 10_000, PerMinute: 600}
+	}
+	if c.Budget.Keys > 0 {
+		b.Keys = min(c.Budget.Keys, MaxKeys)
+	}
+	if c.Budget.PerMinute > 0 {
+		b.PerMinute = c.Budget.PerMinute
+	}
+	return b
 }
 
 func (c Config) public() bool { return c.Network == Public }

@@ -1,6 +1,8 @@
 package kad
 
 import (
+	"context"
+
 	"github.com/flashcrowd/flashcrowd/dht"
 	kaddht "github.com/libp2p/go-libp2p-kad-dht"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -17,3 +19,17 @@ func (r *Router) Forget(k dht.Key) { r.recent.drop(string(k.CID().Hash())) }
 
 // Holders returns the peers that r remembers to hold the records of k.
 func (r *Router) Holders(k dht.Key) []peer.ID { return r.recent.get(string(k.CID().Hash())) }
+
+// Book returns the peers that r remembers for its next run.
+func (r *Router) Book() []peer.AddrInfo { return r.readBook(context.Background()) }
+
+// Announces reports whether r's membership of k is one that speaks.
+func (r *Router) Announces(k dht.Key) bool {
+	r.keep.mu.Lock()
+	defer r.keep.mu.Unlock()
+	m := r.keep.keys[string(k.CID().Hash())]
+	return m.want == told || m.want == untold || m.want == joining
+}
+
+// Damp decides anew what r announces.
+func (r *Router) Damp() { r.damp() }

@@ -29,7 +29,7 @@ func testPeer(i int) peer.ID {
 
 func newKeeper() *keeper {
 	k := new(keeper)
-	k.init()
+	k.init(MaxKeys)
 	return k
 }
 
@@ -42,7 +42,7 @@ func TestKeeperTakesTheLastWord(t *testing.T) {
 	join := func(k *keeper) { k.join(id) }
 	joined := func(k *keeper) { k.settle(id, true) }
 	failed := func(k *keeper) { k.settle(id, false) }
-	take := func(k *keeper) { k.take() }
+	take := func(k *keeper) { k.take(100) }
 	for _, c := range []struct {
 		want  string
 		steps []func(*keeper)
@@ -71,7 +71,7 @@ func TestKeeperTakesTheLastWord(t *testing.T) {
 			step(k)
 		}
 		got := nothing
-		switch did := k.take(); {
+		switch did, _ := k.take(100); {
 		case len(did.start) > 0:
 			got = start
 		case len(did.renew) > 0:
@@ -96,10 +96,10 @@ func TestKeeperIsBounded(t *testing.T) {
 	}
 	over := string(keys[MaxKeys].CID().Hash())
 	k.join(over)
-	k.settle(over, true)
-	if k.wants(over) {
-		t.Error("joined beyond the limit")
+	if least := string(keys[MaxKeys-1].CID().Hash()); !k.wants(over) || k.wants(least) || k.wanted() != MaxKeys {
+		t.Errorf("joined: %v; the least useful of %d keys is there: %v", k.wants(over), k.wanted(), k.wants(least))
 	}
+	k.remove(keys[MaxKeys : MaxKeys+1])
 	k.remove(keys)
 	if len(k.keys) != 0 || len(k.dirty) != 0 || k.wanted() != 0 {
 		t.Errorf("keys left behind: %d, %d, %d", len(k.keys), len(k.dirty), k.wanted())

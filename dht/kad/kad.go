@@ -28,6 +28,12 @@ type Router struct {
 	metrics   *metrics
 	keep      keeper
 	recent    recent
+	guard     *guard
+	link      link
+	proven    proven
+	woken     chan struct{} // holds a token after Wake
+
+	remembered []peer.AddrInfo // of an earlier run; belongs to Run
 
 	ctx  context.Context // done when Close is called
 	stop context.CancelFunc
@@ -47,13 +53,18 @@ func New(cfg Config) (*Router, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Router{cfg: cfg, host: cfg.Host, self: cfg.Host.ID(), store: cfg.store()}
-	r.keep.init()
+	r := &Router{cfg: cfg, host: cfg.Host, self: cfg.Host.ID(), store: cfg.store(), woken: make(chan struct{}, 1)}
+	r.keep.init(cfg.Budget.Keys)
 	r.metrics = newMetrics(r.keep.wanted)
 	if err := r.metrics.register(cfg.Metrics); err != nil {
 		return nil, err
 	}
-	if r.dht, err = kaddht.New(cfg.Host, cfg.options(r.store)...); err != nil {
+	r.guard = newGuard(cfg.validity())
+	if err := r.guard.load(context.Background(), r.store); err != nil {
+		r.metrics.unregister(cfg.Metrics)
+		return nil, err
+	}
+	if r.dht, err = kaddht.New(cfg.Host, cfg.options(r.store, r.guard)...); err != nil {
 		r.metrics.unregister(cfg.Metrics)
 		return nil, fmt.Errorf("kad: start: %w", err)
 	}
@@ -83,7 +94,8 @@ func (r *Router) Find(ctx context.Context, k dht.Key) <-chan dht.Member {
 
 // Join implements [dht.Router]. That this node is a member is written to the
 // holders while ctx lasts; if it ends early, or they cannot be reached, the
-// announcement goes out in the background as that of Keep does.
+// announcement goes out in the background as that of Keep does. A node that
+// knows many members to be good may leave it to them, see Proved.
 func (r *Router) Join(ctx context.Context, k dht.Key) <-chan dht.Member {
 	const join = true
 	return r.search(ctx, k, join)
@@ -92,7 +104,7 @@ func (r *Router) Join(ctx context.Context, k dht.Key) <-chan dht.Member {
 // Keep implements [dht.Router]. Keys are announced while Run runs.
 func (r *Router) Keep(keys ...dht.Key) {
 	if n := r.keep.add(keys); n > 0 {
-		r.cfg.Logger.Warn("too many keys to announce", "ignored", n, "limit", MaxKeys)
+		r.cfg.Logger.Warn("too many keys to announce", "ignored", n, "limit", r.cfg.Budget.Keys)
 	}
 }
 
@@ -108,6 +120,10 @@ func (r *Router) search(ctx context.Context, k dht.Key, join bool) <-chan dht.Me
 	}
 	if join {
 		r.keep.join(s.id())
+	}
+	if join && !announces(r.proven.count(s.id(), r.cfg.validity())) {
+		s.join = false // a Find: others stand for the crowd
+		r.keep.silence(s.id())
 	}
 	ctx, cancel := context.WithTimeout(ctx, searchLimit)
 	unhook := context.AfterFunc(r.ctx, cancel)

@@ -1,6 +1,9 @@
 package kad
 
 import (
+	"cmp"
+	"math"
+	"slices"
 	"sync"
 
 	"github.com/flashcrowd/flashcrowd/dht"
@@ -15,30 +18,40 @@ const (
 	joining                 // a Join is writing the records itself
 	told                    // records are out: renew them in time
 	untold                  // records are to be written soon
+	silent                  // a member whose records others make superfluous
 )
 
 // keeper is the list of this node's memberships: what the router's methods
 // want, and what the announcing side of Run has made of it. Between the two
 // the last word about a key wins and nobody waits. It is keyed by multihash,
-// as kad-dht is, and holds at most MaxKeys wanted keys and those being left.
+// as kad-dht is, and holds at most limit wanted keys and those being left.
 type keeper struct {
-	wake chan struct{} // holds a token while dirty is not empty
+	wake  chan struct{} // holds a token while dirty is not empty
+	limit int
 
 	mu    sync.Mutex // guards the fields below
 	keys  map[string]membership
 	dirty map[string]struct{} // keys whose want is to be carried out
 	n     int                 // keys whose want is not none
+	first int64               // the use of the next key that is kept: falling
+	last  int64               // the use of the next key that is joined: rising
 }
 
-type membership struct{ want, have standing }
+// membership is one key: what it ought to be, what it is, and how useful it is
+// to announce, which only compares.
+type membership struct {
+	want, have standing
+	use        int64
+}
 
-func (k *keeper) init() {
-	k.wake = make(chan struct{}, 1)
+func (k *keeper) init(limit int) {
+	k.wake, k.limit = make(chan struct{}, 1), limit
 	k.keys = make(map[string]membership)
 	k.dirty = make(map[string]struct{})
 }
 
-// add makes keys memberships to announce, and returns how many found no room.
+// add makes keys memberships to announce, each less useful than the one before
+// it and all less than what was joined, and returns how many found no room.
 func (k *keeper) add(keys []dht.Key) (ignored int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -46,21 +59,67 @@ func (k *keeper) add(keys []dht.Key) (ignored int) {
 		id := string(key.CID().Hash())
 		switch m := k.keys[id]; {
 		case id == "" || m.want != none:
-		case k.n >= MaxKeys:
+		case k.n >= k.limit:
 			ignored++
 		default:
+			k.first--
 			k.wantLocked(id, untold)
+			k.useLocked(id, k.first)
 		}
 	}
 	return ignored
 }
 
-// join makes id a membership that settle will decide about.
+// join makes id a membership that settle will decide about, the most useful of
+// all. Where there is no room the least useful one is dropped for it.
 func (k *keeper) join(id string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.keys[id].want == none && k.n < MaxKeys {
+	if k.keys[id].want == none {
+		if k.n >= k.limit {
+			k.dropLeastLocked()
+		}
 		k.wantLocked(id, joining)
+	}
+	k.last++
+	k.useLocked(id, k.last)
+}
+
+func (k *keeper) useLocked(id string, use int64) {
+	m := k.keys[id]
+	m.use = use
+	k.keys[id] = m
+}
+
+func (k *keeper) dropLeastLocked() {
+	var least string
+	use := int64(math.MaxInt64)
+	for id, m := range k.keys {
+		if m.want != none && m.use < use {
+			least, use = id, m.use
+		}
+	}
+	k.wantLocked(least, none)
+}
+
+// silence makes a membership that is being joined a silent one.
+func (k *keeper) silence(id string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.keys[id].want == joining {
+		k.wantLocked(id, silent)
+	}
+}
+
+// hush makes a membership silent, or one that speaks again.
+func (k *keeper) hush(id string, quiet bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch want := k.keys[id].want; {
+	case quiet && (want == told || want == untold):
+		k.wantLocked(id, silent)
+	case !quiet && want == silent:
+		k.wantLocked(id, untold)
 	}
 }
 
@@ -129,27 +188,57 @@ func (k *keeper) wanted() int {
 // changes are keys to start, to renew without writing now, and to stop.
 type changes struct{ start, renew, stop []multihash.Multihash }
 
-// take returns what has changed and counts it as carried out.
-func (k *keeper) take() changes {
+// take returns what has changed and counts it as carried out. Of the keys to
+// start it takes the most useful ones, at most most; more says that others are
+// left for the next time.
+func (k *keeper) take(most int) (c changes, more bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	var c changes
+	var start []string
 	for id := range k.dirty {
 		m, h := k.keys[id], multihash.Multihash(id)
 		switch m.want {
 		case untold:
-			c.start = append(c.start, h)
+			start = append(start, id)
+			continue
 		case told:
 			c.renew = append(c.renew, h)
+		case silent:
+			c.stop = append(c.stop, h)
 		case none:
 			c.stop = append(c.stop, h)
 			delete(k.keys, id)
+			delete(k.dirty, id)
 			continue
 		case joining: // left and joined again before it was stopped
-			continue
 		}
-		k.keys[id] = membership{m.want, m.want}
+		k.doneLocked(id)
 	}
-	clear(k.dirty)
-	return c
+	slices.SortFunc(start, func(a, b string) int { return cmp.Compare(k.keys[b].use, k.keys[a].use) })
+	for _, id := range start[:min(len(start), most)] {
+		c.start = append(c.start, multihash.Multihash(id))
+		k.doneLocked(id)
+	}
+	return c, len(start) > most
+}
+
+func (k *keeper) doneLocked(id string) {
+	delete(k.dirty, id)
+	if m := k.keys[id]; m.want != joining {
+		m.have = m.want
+		k.keys[id] = m
+	}
+}
+
+// ids returns the memberships.
+func (k *keeper) ids() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var ids []string
+	for id, m := range k.keys {
+		if m.want != none {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }

@@ -26,11 +26,13 @@ func (c Config) protocol() protocol.ID { return c.prefix() + "/kad/1.0.0" }
 
 // options returns what kad-dht needs to know. It is not told of bootstrap
 // peers: Run alone dials them.
-func (c Config) options(store ds.Batching) []kaddht.Option {
+func (c Config) options(store ds.Batching, g *guard) []kaddht.Option {
 	common := []kaddht.Option{
 		kaddht.ProtocolPrefix(c.prefix()),
 		kaddht.BucketSize(c.BucketSize),
 		kaddht.Datastore(store),
+		kaddht.ProviderDatastore(shelter{store}),
+		g.option(),
 	}
 	if c.public() {
 		return append(common, c.publicOptions()...)
@@ -57,6 +59,14 @@ func (c Config) publicOptions() []kaddht.Option {
 		kaddht.RoutingTablePeerDiversityFilter(diversity),
 		kaddht.AddressFilter(publicAddrs),
 	}
+}
+
+// validity is how long a record lives.
+func (c Config) validity() time.Duration {
+	if c.public() {
+		return amino.DefaultProvideValidity
+	}
+	return ownValidity
 }
 
 // reprovide returns how often records are renewed and by how much a renewal

@@ -61,6 +61,14 @@ func (r *recent) drop(key string) {
 	delete(r.keys, key)
 }
 
+// clear forgets all: after a change of network the old holders may be out of
+// reach.
+func (r *recent) clear() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.keys)
+}
+
 func (r *recent) dropOldestLocked() {
 	var oldest string
 	for key, h := range r.keys {

@@ -41,6 +41,7 @@ type search struct {
 	named    int            // of them, those that name this node
 	fromWalk int            // members that the walk brought
 	walked   bool           // a walk was started
+	observed bool           // the time to the first member is noted
 }
 
 func (r *Router) newSearch(k dht.Key, join bool) *search {
@@ -59,6 +60,7 @@ func (s *search) run(ctx context.Context, cancel context.CancelFunc) {
 	if s.join {
 		s.r.addLocal(s.key)
 	}
+	s.greet()
 	s.start(ctx)
 	for ctx.Err() == nil && (s.walk != nil || s.asking > 0) {
 		s.step(ctx)
@@ -71,6 +73,22 @@ func (s *search) run(ctx context.Context, cancel context.CancelFunc) {
 	cancel()
 	s.walk.drain()
 	s.work.Wait()
+}
+
+// greet offers a few peers that were good before and are connected: they may
+// well belong to this crowd too, and no stranger can keep their names away.
+func (s *search) greet() {
+	const most = 4
+	greeted := 0
+	for _, p := range s.r.good() {
+		if s.r.distance(p) != 0 || greeted == most {
+			continue
+		}
+		if m, ok := s.r.member(peer.AddrInfo{ID: p}); ok {
+			s.queue = append(s.queue, m)
+			greeted++
+		}
+	}
 }
 
 // start asks the holders that are remembered. They stand for a walk if there
@@ -179,9 +197,7 @@ func (s *search) offer(ai peer.AddrInfo) bool {
 	if had, known := s.seen[m.ID]; known && (had || len(m.Addrs) == 0) {
 		return false
 	}
-	if len(s.seen) == 0 {
-		s.observe()
-	}
+	s.observe()
 	s.seen[m.ID] = len(m.Addrs) > 0
 	s.queue = append(s.queue, m)
 	return true
@@ -193,11 +209,17 @@ func (s *search) settle(ctx context.Context) {
 	if s.join {
 		s.r.keep.settle(s.id(), s.named > 0 && 2*s.named >= len(s.holders))
 	}
-	if len(s.seen) == 0 && ctx.Err() == nil {
+	if ctx.Err() == nil {
 		s.observe()
 	}
 }
 
-func (s *search) observe() { s.r.metrics.lookup.Observe(time.Since(s.started).Seconds()) }
+// observe notes how long the first member took, or that there was none.
+func (s *search) observe() {
+	if !s.observed {
+		s.observed = true
+		s.r.metrics.lookup.Observe(time.Since(s.started).Seconds())
+	}
+}
 
 func (s *search) id() string { return string(s.key.CID().Hash()) }
