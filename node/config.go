@@ -77,6 +77,10 @@ type Config struct {
 	// Swarm is "on" or "off": off is a plain caching proxy, which asks no other
 	// node and answers none. If empty, "on".
 	Swarm string
+	// LAN is "on" or "off": whether nodes on the local network are looked for by
+	// mDNS and asked first. A node that listens on loopback alone looks for
+	// nobody. If empty, "on".
+	LAN string
 	// Share is what is announced and served: "auto" (what is large and
 	// provable), "all" that may be shared, or "off". If
 	// empty, "auto".
@@ -162,6 +166,7 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.CacheSize, DefaultCacheSize)
 	setDefault(&c.Network, DefaultNetwork)
 	setDefault(&c.Swarm, On)
+	setDefault(&c.LAN, On)
 	setDefault(&c.Share, Auto)
 	setDefault(&c.SharePrivate, Auto)
 	setDefault(&c.Policy, verify.Balanced)

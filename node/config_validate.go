@@ -67,6 +67,7 @@ func (c Config) validateWords() error {
 		among       []string
 	}{
 		{"swarm", c.Swarm, []string{On, Off}},
+		{"lan", c.LAN, []string{On, Off}},
 		{"share", c.Share, []string{Auto, All, Off}},
 		{"share-private", c.SharePrivate, []string{Auto, On, Off}},
 		{"policy", string(c.Policy), []string{"strict", "balanced", "open"}},

@@ -16,6 +16,7 @@ import (
 
 	"github.com/flashcrowd/flashcrowd/dht"
 	"github.com/flashcrowd/flashcrowd/dht/kad"
+	"github.com/flashcrowd/flashcrowd/dht/lan"
 	"github.com/flashcrowd/flashcrowd/fetch"
 	"github.com/flashcrowd/flashcrowd/fetch/cache"
 	"github.com/flashcrowd/flashcrowd/fetch/origin"
@@ -40,6 +41,7 @@ type Node struct {
 	origin   *origin.Client
 	host     host.Host    // nil with --swarm off
 	router   *kad.Router  // nil with --swarm off
+	lan      *lan.Router  // nil with --swarm off or --lan off
 	swarm    *swarm.Swarm // nil with --swarm off
 	fetch    *fetch.Fetcher
 
@@ -111,7 +113,7 @@ func (n *Node) openStore(context.Context) error {
 // removed ends the membership for what the cache has dropped.
 func (n *Node) removed(id dht.ID) {
 	if n.router != nil {
-		n.router.Leave(id.Key())
+		n.finder().Leave(id.Key())
 	}
 }
 
@@ -163,6 +165,13 @@ func (n *Node) openSwarm(context.Context) error {
 		return fmt.Errorf("node: open dht: %w", err)
 	}
 	n.closing(n.router.Close)
+	if n.cfg.LAN == On {
+		n.lan, err = lan.New(lan.Config{Host: n.host, Network: n.cfg.Network, Logger: n.log})
+		if err != nil {
+			return fmt.Errorf("node: open lan: %w", err)
+		}
+		n.closing(n.lan.Close)
+	}
 	n.swarm, err = swarm.New(swarm.Config{
 		Host: n.host, Shelf: shelf{n}, DB: n.db, Logger: n.log, Metrics: n.metrics,
 	})
@@ -171,6 +180,14 @@ func (n *Node) openSwarm(context.Context) error {
 	}
 	n.closing(n.swarm.Close)
 	return nil
+}
+
+// finder returns what finds other nodes: neighbours answer first.
+func (n *Node) finder() dht.Router {
+	if n.lan == nil {
+		return n.router
+	}
+	return dht.Several(n.lan, n.router)
 }
 
 // shelf is the fetcher's, which is opened after the swarm that it asks.
@@ -191,7 +208,7 @@ func (n *Node) openFetch(context.Context) error {
 		Sharing: n.sharing(), Logger: n.log, Metrics: n.metrics,
 	}
 	if n.swarm != nil {
-		cfg.Swarm, cfg.Router = n.swarm, n.router
+		cfg.Swarm, cfg.Router = n.swarm, n.finder()
 	}
 	n.fetch = fetch.New(cfg)
 	n.closing(func() error { n.fetch.Close(); return nil })

@@ -25,6 +25,9 @@ func (n *Node) Run(ctx context.Context) error {
 		n.swarm.Serve()
 		g.Go(func() error { return n.keepAnnounced(ctx) })
 		g.Go(func() error { return n.router.Run(ctx) })
+		if n.lan != nil {
+			g.Go(func() error { return n.lan.Run(ctx) })
+		}
 	}
 	close(n.ready)
 	n.log.Info("ready", "proxy", n.ProxyURL(), "admin", n.AdminURL(), "network", n.cfg.Network)
@@ -58,7 +61,7 @@ func (n *Node) keepAnnounced(ctx context.Context) error {
 			return nil
 		}
 		if n.fetch.Renews(item.Meta) {
-			n.router.Keep(item.Meta.ID.Key())
+			n.finder().Keep(item.Meta.ID.Key())
 		}
 	}
 	return nil

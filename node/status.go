@@ -65,6 +65,9 @@ func (n *Node) Status() admin.Status {
 	}
 	s.Peers = len(n.host.Network().Peers())
 	s.Connectivity = string(n.router.Connectivity())
+	if n.lan != nil {
+		s.Neighbours = n.lan.Neighbours()
+	}
 	s.Bytes.ToPeers = totals.ToPeers
 	s.Verify.BannedPeers = int64(len(n.swarm.Bans()))
 	return s

@@ -57,6 +57,7 @@ type nodeFlags struct {
 	Bootstrap    []string `group:"swarm" sep:"," placeholder:"MULTIADDR" help:"Node to join the network by, with /p2p/ID, or none; repeatable. Default: the list of the network."`
 	Listen       []string `group:"swarm" sep:"," placeholder:"MULTIADDR" help:"Where other nodes reach this one; repeatable, port 0 picks one. Default: ${listen} and the same for /ip6/::."`
 	Swarm        string   `group:"swarm" default:"on" placeholder:"on|off" help:"off: a plain caching proxy that asks no other node and answers none. Default: ${default}."`
+	LAN          string   `name:"lan" group:"swarm" default:"on" placeholder:"on|off" help:"Whether nodes on the local network are found by mDNS and asked first. Default: ${default}."`
 	Share        string   `group:"swarm" default:"auto" placeholder:"auto|all|off" help:"What is announced and served to others, of what anybody could fetch from the same URL: auto, what has 1 MiB or more and is no HTML; all, everything; off, nothing. Default: ${default}."`
 	SharePrivate string   `group:"swarm" default:"auto" placeholder:"auto|on|off" help:"Whether that may come from private addresses: on, off, or auto: never on network public, always on another. Default: ${default}."`
 
@@ -73,7 +74,7 @@ func configOf(f *faceFlags, n *nodeFlags, l *logFlags) (node.Config, error) {
 	c := node.Config{
 		Proxy: f.Proxy, Admin: f.Admin, Data: n.Data, Network: n.Network,
 		Bootstrap: filled(n.Bootstrap), Listen: filled(n.Listen),
-		Swarm: n.Swarm, Share: n.Share, SharePrivate: n.SharePrivate,
+		Swarm: n.Swarm, LAN: n.LAN, Share: n.Share, SharePrivate: n.SharePrivate,
 		Policy: verify.Policy(n.Policy), Publishers: filled(n.Publisher),
 		LogLevel: l.LogLevel, LogFormat: l.LogFormat, Version: version(),
 	}

@@ -1,0 +1,120 @@
+//go:build system && linux
+
+package testnet
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/flashcrowd/flashcrowd/testnet/netns"
+)
+
+// An office of nodes without a DHT: no bootstrap peer, nothing but mDNS. Once
+// one of them has a file, the others have it over the office's own network.
+func TestOfficeWithoutDHT(t *testing.T) {
+	const nodes = 4
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	office, err := netns.New(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer office.Close()
+	binary := filepath.Join(office.Dir, "flashcrowd")
+	if out, err := exec.Command("go", "build", "-o", binary, "../cmd/flashcrowd").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	body := Random(16<<20, 77)
+	web := officeWeb(t, ctx, office, body)
+	var at []*netns.Host
+	for i := range nodes {
+		at = append(at, officeNode(t, ctx, office, binary, i))
+	}
+	url := "http://" + web.Addr.String() + "/big.bin"
+	get := func(h *netns.Host) {
+		t.Helper()
+		got, err := h.Command(ctx, "curl", "-sS", "-x", "http://127.0.0.1:3128", "--noproxy", "", url).Output()
+		if err != nil || !bytes.Equal(got, body) {
+			t.Fatalf("%s got %d octets: %v", h.Name, len(got), err)
+		}
+	}
+	get(at[0])
+	before, err := web.Traffic(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range at[1:] {
+		get(h)
+	}
+	after, err := web.Traffic(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copies := float64(after.Sent-before.Sent) / float64(len(body))
+	t.Logf("after the first copy the uplink carried %.3f copies for %d nodes", copies, nodes-1)
+	if copies > 0.5 {
+		t.Errorf("the uplink carried %.2f copies after the first", copies)
+	}
+}
+
+// officeWeb starts nginx behind 20 Mbit, with the digest of body stated.
+func officeWeb(t *testing.T, ctx context.Context, office *netns.Net, body []byte) *netns.Host {
+	t.Helper()
+	h, err := office.Host(ctx, "web", netns.Line{Up: 20 * netns.Mbit})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(office.Dir, "web")
+	sum := sha256.Sum256(body)
+	conf := fmt.Sprintf(`daemon off; pid %[1]s/pid; error_log stderr; user root; events {}
+http { access_log off; server { listen 80; root %[1]s;
+	add_header Repr-Digest "sha-256=:%[2]s:"; add_header Cache-Control "public, max-age=3600"; } }`,
+		dir, base64.StdEncoding.EncodeToString(sum[:]))
+	for _, err := range []error{
+		os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "big.bin"), body, 0o644),
+		os.WriteFile(filepath.Join(dir, "conf"), []byte(conf), 0o644),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := h.Start(nil, os.Stderr, "nginx", "-c", filepath.Join(dir, "conf")); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// officeNode starts a node that knows nobody, and waits until it has met as
+// many others as were there before it.
+func officeNode(t *testing.T, ctx context.Context, office *netns.Net, binary string, i int) *netns.Host {
+	t.Helper()
+	h, err := office.Host(ctx, "node"+strconv.Itoa(i), netns.Line{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := filepath.Join(office.Dir, h.Name)
+	if _, err := h.Start(nil, nil, binary, "up", "--network", "office", "--bootstrap", "none", "--data", data); err != nil {
+		t.Fatal(err)
+	}
+	met := func() bool {
+		out, err := h.Command(ctx, binary, "status", "--json", "--data", data).Output()
+		var s struct {
+			Neighbours int `json:"neighbours"`
+		}
+		return err == nil && json.Unmarshal(out, &s) == nil && s.Neighbours >= i
+	}
+	if err := waitFor(ctx, met); err != nil {
+		t.Fatalf("%s did not meet %d others: %v", h.Name, i, err)
+	}
+	return h
+}
