@@ -34,7 +34,7 @@ func TestZeroConfigIsTheDefaults(t *testing.T) {
 			"/ip4/0.0.0.0/tcp/3130", "/ip4/0.0.0.0/udp/3130/quic-v1",
 			"/ip6/::/tcp/3130", "/ip6/::/udp/3130/quic-v1",
 		},
-		Swarm: "on", Share: "auto", SharePrivate: "auto", Policy: "balanced", LogLevel: "info", LogFormat: "text",
+		Swarm: "on", LAN: "on", Share: "auto", SharePrivate: "auto", Policy: "balanced", LogLevel: "info", LogFormat: "text",
 		ConnectPorts: Ports{{80, 80}, {443, 443}, {1024, 65535}},
 	}
 	got := Config{}.WithDefaults()
