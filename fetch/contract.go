@@ -10,12 +10,6 @@ import (
 	"github.com/flashcrowd/flashcrowd/verify"
 )
 
-// Span is a range of octets of a body: from Offset up to, not including, End.
-type Span struct{ Offset, End int64 }
-
-// Len returns the number of octets.
-func (s Span) Len() int64 { return s.End - s.Offset }
-
 // Source delivers octets of one body. fetchtest.Source holds what follows
 // against every implementation.
 type Source interface {
@@ -66,11 +60,17 @@ type Stored struct {
 	// 5861 section 3).
 	Unwanted, Revalidate bool
 	// Body is the complete body, at its first octet; it may be an *os.File, or
-	// have Bytes() []byte that returns all of it, which nobody may change.
+	// have Bytes() []byte that returns all of it, which nobody may change. Of an
+	// incomplete response only what is Held can be read from it.
 	Body interface {
 		io.ReadSeekCloser
 		io.ReaderAt
 	}
+	// Length of the complete body. Held are the octets of it that an
+	// incomplete response has, in order and with gaps between; nil for a
+	// complete one.
+	Length int64
+	Held   []Span
 	// Sources of the body's octets when it was fetched.
 	Sources []SourceBytes
 
@@ -91,8 +91,9 @@ type Seal struct {
 }
 
 // Writer takes the body of one response that is being fetched. Exactly one of
-// Commit and Abort must be called, after which no other method may be. WriteAt
-// and ReadAt may be called at once from many goroutines.
+// Commit, Suspend and Abort must be called, after which no other method may
+// be, but ReadAt and Release after Commit. WriteAt, ReadAt and Checkpoint may
+// be called at once from many goroutines.
 type Writer interface {
 	io.WriterAt
 	io.ReaderAt
@@ -100,7 +101,20 @@ type Writer interface {
 	// also after a crash. The body is seal.Whole.Digest.Length() octets long.
 	// After an error the response is not stored, but ReadAt works still.
 	Commit(seal Seal) error
-	// Abort forgets the response.
+	// Checkpoint says that the octets in spans, all of them written, are right:
+	// the origin's own or proven, and all that Suspend would keep. They
+	// outlive a crash from some moment soon after. It returns at once, costs
+	// little, and may be called as often as octets come; what was right before
+	// and is not among spans is taken back.
+	Checkpoint(spans []Span)
+	// Suspend ends the writer as Abort does, but keeps the octets in spans,
+	// which must be right as Checkpoint says, for Resume and Partial; when it
+	// returns they outlive a crash. It keeps nothing, and that is no error,
+	// where nothing could be resumed: with no spans, no known length, or no
+	// way to know the version again. It may wait for the disk. After an error
+	// the response is forgotten.
+	Suspend(spans []Span) error
+	// Abort forgets the response, and what Resume gave back of it.
 	Abort()
 	// Release frees what Commit left open for readers; ReadAt fails from then.
 	Release()
@@ -113,14 +127,27 @@ type Cache interface {
 	// stale ones too. It fails with ErrMiss when there is none, and with
 	// ErrVaryMiss when there are only others for the URL.
 	Lookup(req *Request, now time.Time) (*Stored, error)
+	// Partial returns the incomplete response that may be selected for req
+	// (RFC 9111 section 3.3), with Held set: the one way to get one. It fails
+	// with ErrMiss when there is none, also while one is resumed.
+	Partial(req *Request, now time.Time) (*Stored, error)
 	// Create begins to store the response m to req. It fails with
 	// ErrNotStorable when RFC 9111 section 3 forbids it, and with another
-	// error when the disk does.
+	// error when the disk does. A part that came as 206 (section 3.4) is
+	// stored under the 200 response that it is of: m has status 200 and the
+	// complete length, req no Range, and Suspend keeps what came.
 	Create(req *Request, m *Meta) (Writer, error)
+	// Resume is Create over the octets that an earlier Suspend or Checkpoint
+	// kept of the same version: same URL, selecting fields, content coding and
+	// complete length as m, and the same strong validator or, without one, the
+	// same stated digest. It returns them too, in order and with gaps between;
+	// ReadAt has them, and they need not be written again. It fails with
+	// ErrMiss when there is nothing to resume, or somebody else resumes it.
+	Resume(req *Request, m *Meta) (Writer, []Span, error)
 	// Freshen updates the stored response old, selected for req, by m, a 304
 	// answer (RFC 9111 section 4.3.4) or a 200 answer to HEAD (section 4.3.5),
-	// and returns it as Lookup would. It fails with ErrChanged when m is about
-	// another version.
+	// and returns it as Lookup would, or Partial where old came from it. It
+	// fails with ErrChanged when m is about another version.
 	Freshen(req *Request, old *Stored, m *Meta, now time.Time) (*Stored, error)
 	// Invalidate makes what is stored for url unusable without validation
 	// (RFC 9111 section 4.4).

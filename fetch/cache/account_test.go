@@ -40,11 +40,16 @@ func checkAccount(t testing.TB, s opened, dir string) {
 		t.Fatal(err)
 	}
 	records := 0
-	for _, prefix := range []string{prefixRecord, prefixSide} {
+	for _, prefix := range []string{prefixRecord, prefixSide, prefixPart} {
 		err := s.scan(prefix, func(key, value []byte) {
 			size += int64(len(value))
 			if prefix == prefixRecord {
 				records++
+			}
+			if prefix == prefixPart {
+				records++
+				objects++
+				size += heldOf(t, s, key, value)
 			}
 		})
 		if err != nil {
@@ -58,6 +63,20 @@ func checkAccount(t testing.TB, s opened, dir string) {
 	if st.Bytes+st.Reserved > st.Limit {
 		t.Errorf("%d octets and %d reserved, over the limit of %d", st.Bytes, st.Reserved, st.Limit)
 	}
+}
+
+// heldOf returns how many octets a part holds, whose file must be there.
+func heldOf(t testing.TB, s opened, key, value []byte) int64 {
+	t.Helper()
+	_, n, _ := parseObjectKey(prefixPart, key)
+	p, err := decodePart(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(s.bodies.temp(n)); err != nil {
+		t.Error(err)
+	}
+	return lengthOf(p.held())
 }
 
 func files(t *testing.T, dir string) (paths []string) {

@@ -13,7 +13,7 @@ import (
 
 // bodies is the folder of body files:
 //
-//	tmp/NAME           being written
+//	tmp/NAME           being written, or incomplete
 //	N/AM/E…            complete: one hexadecimal digit, two, and the rest
 //
 // 4096 folders: few enough to read all of them at start, and each holds 64
@@ -25,8 +25,7 @@ const (
 	fileMode   = 0o600
 )
 
-// openBodies makes the folder, and removes all that was being written when the
-// last process ended.
+// openBodies makes the folder.
 func openBodies(dir string) (bodies, error) {
 	b := bodies{dir}
 	tmp := filepath.Join(dir, "tmp")
@@ -36,18 +35,6 @@ func openBodies(dir string) (bodies, error) {
 	for _, d := range []string{dir, tmp} {
 		if err := os.Chmod(d, folderMode); err != nil {
 			return b, fmt.Errorf("protect folder: %w", err)
-		}
-	}
-	left, err := os.ReadDir(tmp)
-	if err != nil {
-		return b, fmt.Errorf("sweep: %w", err)
-	}
-	for _, e := range left {
-		if _, ok := parseName(e.Name()); !ok {
-			continue
-		}
-		if err := os.Remove(filepath.Join(tmp, e.Name())); err != nil {
-			return b, fmt.Errorf("sweep: %w", err)
 		}
 	}
 	return b, syncFolder(dir)
@@ -82,6 +69,9 @@ func (b bodies) keep(n name) error {
 	return syncFolder(filepath.Dir(path))
 }
 
+// putBack undoes keep.
+func (b bodies) putBack(n name) error { return os.Rename(b.path(n), b.temp(n)) }
+
 // makeFolder makes dir and its parent, and syncs those that name them.
 func (b bodies) makeFolder(dir string) error {
 	if err := os.MkdirAll(dir, folderMode); err != nil {
@@ -94,6 +84,12 @@ func (b bodies) makeFolder(dir string) error {
 }
 
 func (b bodies) open(n name) (*os.File, error) { return os.Open(b.path(n)) }
+
+// reopen opens a body that was being written, to go on with it.
+func (b bodies) reopen(n name) (*os.File, error) { return os.OpenFile(b.temp(n), os.O_RDWR, 0) }
+
+// hold makes the name of a body that is being written last.
+func (b bodies) hold() error { return syncFolder(filepath.Join(b.dir, "tmp")) }
 
 // remove removes a body. That there is none is no error; whoever has it open
 // can read it still.
@@ -142,6 +138,22 @@ func (b bodies) all() iter.Seq2[found, error] {
 		})
 		if err != nil {
 			yield(found{}, err)
+		}
+	}
+}
+
+// unfinished yields the bodies that are being written or incomplete, and stops
+// with an error that it yields.
+func (b bodies) unfinished() iter.Seq2[name, error] {
+	return func(yield func(name, error) bool) {
+		left, err := os.ReadDir(filepath.Join(b.dir, "tmp"))
+		for _, e := range left {
+			if n, ok := parseName(e.Name()); ok && !yield(n, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(name{}, err)
 		}
 	}
 }

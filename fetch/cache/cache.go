@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -126,10 +128,14 @@ func Open(cfg Config) (*Store, error) {
 	return s, nil
 }
 
-// Close forgets what is still being written, and waits for calls under way.
+// Close ends what is still being written as a crash would, and waits for calls
+// under way.
 // After it the index is not used any more. Bodies that are open can be read
 // until they are closed.
 func (s *Store) Close() error {
+	for _, w := range s.underway() {
+		s.logged(w.saveNow())
+	}
 	s.life.Lock()
 	defer s.life.Unlock()
 	if s.closed {
@@ -141,14 +147,21 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for w := range s.writers {
-		if err := s.bodies.removeTemp(w.name); err != nil {
-			s.log.Warn("cache", "err", err)
+		if !w.lasts() {
+			s.logged(s.bodies.removeTemp(w.name))
 		}
 	}
 	if err := s.saveAccessesLocked(); err != nil {
 		return fmt.Errorf("cache: save last uses: %w", err)
 	}
 	return nil
+}
+
+// underway returns the writers that have not ended.
+func (s *Store) underway() []*writer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.writers))
 }
 
 // enter begins a use of the index, unless the store is closed; leave ends it.

@@ -41,6 +41,7 @@ func (e *encoder) seal() []byte {
 
 func (e *encoder) number(n uint64) { e.b = binary.AppendUvarint(e.b, n) }
 func (e *encoder) raw(b []byte)    { e.b = append(e.b, b...) }
+func (e *encoder) word(n uint64)   { e.b = binary.BigEndian.AppendUint64(e.b, n) }
 func (e *encoder) text(s string)   { e.number(uint64(len(s))); e.b = append(e.b, s...) }
 
 func (e *encoder) instant(t time.Time) {
@@ -124,6 +125,8 @@ func (d *decoder) raw(n int) []byte {
 	d.b = d.b[n:]
 	return b
 }
+
+func (d *decoder) word() uint64 { return binary.BigEndian.Uint64(d.raw(8)) }
 
 func (d *decoder) text() string {
 	n := d.int(len(d.b))

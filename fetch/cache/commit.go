@@ -115,6 +115,7 @@ func (s *Store) remember(r *record) {
 func (s *Store) index(e *entry, value, side []byte) error {
 	b := s.cfg.DB.NewBatch()
 	defer b.Close()
+	b.Delete(partKey(e.id, e.name), nil)
 	b.Set(recordKey(e.id, e.name), value, nil)
 	if len(side) > 0 {
 		b.Set(sideKey(e.name), side, nil)

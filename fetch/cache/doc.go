@@ -11,6 +11,11 @@
 // the index names it; so after a crash whatever the index names is there, and
 // everything else is swept at the next Open.
 //
+// Of an incomplete response the body stays the temporary file, and one key, its
+// part, tells which octets are held and their checksums. It is written when the
+// writer is suspended and at checkpoints while it writes, always after the
+// octets were synced.
+//
 // What it promises: a response is found from the moment Commit returns, also
 // after kill -9 or a power cut; bodies and what is kept beside them never
 // exceed the limit; no octet that no longer has its hash leaves a body that

@@ -21,6 +21,10 @@ type entry struct {
 	// tokens by which others may know the body under each of its ids.
 	tokens []verify.Token
 	trust  *trust
+	// part: the response is incomplete. Its body is a temporary file, of which
+	// body octets are held, and version tells whether it may be completed.
+	part    bool
+	version [16]byte
 
 	// version of the record: it counts on after each change in the index.
 	version atomic.Uint64
@@ -126,11 +130,11 @@ func (es *entries) oldest() *entry {
 	return e
 }
 
-// supersede drops what e, which is in, replaces, and the least used variants
-// beyond maxVariants.
+// supersede drops what e, which is in, replaces (a part only other parts), and
+// the least used variants beyond maxVariants.
 func (es *entries) supersede(e *entry) (dropped []*entry) {
 	for _, o := range slices.Clone(es.byID[e.id]) {
-		if o != e && o.variant == e.variant {
+		if o != e && o.variant == e.variant && (o.part || !e.part) {
 			es.drop(o)
 			dropped = append(dropped, o)
 		}

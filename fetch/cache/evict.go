@@ -21,7 +21,11 @@ func (s *Store) discard(dropped []*entry, how *pebble.WriteOptions) error {
 	err := s.unindex(dropped, how)
 	for _, e := range dropped {
 		s.hot.drop(e)
-		if err := s.bodies.remove(e.name); err != nil {
+		remove := s.bodies.remove
+		if e.part {
+			remove = s.bodies.removeTemp
+		}
+		if err := remove(e.name); err != nil {
 			s.log.Warn("cache", "id", e.id, "err", err)
 		}
 	}

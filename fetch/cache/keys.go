@@ -14,12 +14,14 @@ import (
 // begin theirs with a slash:
 //
 //	fc/o/ id[32] name[16]              -> record
+//	fc/p/ id[32] name[16]              -> part; of an incomplete response
 //	fc/s/ name[16]                     -> side
 //	fc/a/ name[16]                     -> access
 //	fc/m/ id[32] hash(etag, coding)[16]-> memo
 //	fc/t/ time[8] key of a memo[48]    -> nothing; memos by age
 const (
 	prefixRecord = "fc/o/"
+	prefixPart   = "fc/p/"
 	prefixSide   = "fc/s/"
 	prefixAccess = "fc/a/"
 	prefixMemo   = "fc/m/"
@@ -37,17 +39,20 @@ func newName() (n name) {
 // String returns the name in lower-case hexadecimal.
 func (n name) String() string { return hex.EncodeToString(n[:]) }
 
-func recordKey(id dht.ID, n name) []byte {
-	return append(append([]byte(prefixRecord), id[:]...), n[:]...)
+func recordKey(id dht.ID, n name) []byte { return objectKey(prefixRecord, id, n) }
+func partKey(id dht.ID, n name) []byte   { return objectKey(prefixPart, id, n) }
+
+func objectKey(prefix string, id dht.ID, n name) []byte {
+	return append(append([]byte(prefix), id[:]...), n[:]...)
 }
 
-// parseRecordKey is the inverse of recordKey.
-func parseRecordKey(key []byte) (id dht.ID, n name, ok bool) {
-	if len(key) != len(prefixRecord)+len(id)+len(n) {
+// parseObjectKey is the inverse of objectKey.
+func parseObjectKey(prefix string, key []byte) (id dht.ID, n name, ok bool) {
+	if len(key) != len(prefix)+len(id)+len(n) {
 		return id, n, false
 	}
-	copy(id[:], key[len(prefixRecord):])
-	copy(n[:], key[len(prefixRecord)+len(id):])
+	copy(id[:], key[len(prefix):])
+	copy(n[:], key[len(prefix)+len(id):])
 	return id, n, true
 }
 

@@ -62,7 +62,9 @@ func (s *Store) snapshot() []*entry {
 	defer s.mu.Unlock()
 	all := make([]*entry, 0, s.entries.recency.Len())
 	for el := s.entries.recency.Front(); el != nil; el = el.Next() {
-		all = append(all, el.Value.(*entry))
+		if e := el.Value.(*entry); !e.part {
+			all = append(all, e)
+		}
 	}
 	return all
 }
@@ -98,11 +100,18 @@ func (s *Store) Remove(url string) (int, error) {
 	}
 	defer s.leave()
 	s.mu.Lock()
+	var written []*entry // their checkpoints go now, and no more are made
 	for w := range s.writers {
-		w.forgotten = w.forgotten || w.meta.ID == id
+		if w.meta.ID == id {
+			w.forgotten = true
+			written = append(written, &entry{id: id, name: w.name})
+		}
 	}
 	s.mu.Unlock()
-	n, err := s.removeAll(s.variants(id), pebble.Sync)
+	if err := s.unindex(written, pebble.Sync); err != nil {
+		return 0, fmt.Errorf("cache: remove: %w", err)
+	}
+	n, err := s.removeAll(append(s.variants(id), s.parts(id)...), pebble.Sync)
 	if err = errors.Join(err, s.memory.forget(id)); err != nil {
 		return n, fmt.Errorf("cache: remove: %w", err)
 	}

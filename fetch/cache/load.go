@@ -20,6 +20,9 @@ func (s *Store) load() error {
 	if err != nil {
 		return err
 	}
+	if err := s.loadParts(b, indexed); err != nil {
+		return err
+	}
 	if err := s.loadAccesses(b, indexed); err != nil {
 		return err
 	}
@@ -45,7 +48,7 @@ func (s *Store) load() error {
 func (s *Store) loadRecords(b *pebble.Batch) (map[name]*entry, error) {
 	found := make(map[name]*entry)
 	err := s.scan(prefixRecord, func(key, value []byte) {
-		id, n, ok := parseRecordKey(key)
+		id, n, ok := parseObjectKey(prefixRecord, key)
 		if !ok {
 			b.Delete(key, nil)
 			return
@@ -105,9 +108,23 @@ func (s *Store) matchBodies(indexed map[name]*entry) (map[name]bool, error) {
 		if err != nil {
 			return nil, err
 		}
-		if e := indexed[f.name]; e != nil && e.body == f.size {
+		if e := indexed[f.name]; e != nil && !e.part && e.body == f.size {
 			whole[f.name] = true
+		} else if e != nil && e.part { // a crash came before it was indexed
+			if err := s.bodies.putBack(f.name); err != nil {
+				return nil, err
+			}
 		} else if err := s.bodies.remove(f.name); err != nil {
+			return nil, err
+		}
+	}
+	for n, err := range s.bodies.unfinished() {
+		if err != nil {
+			return nil, err
+		}
+		if e := indexed[n]; e != nil && e.part {
+			whole[n] = true
+		} else if err := s.bodies.removeTemp(n); err != nil {
 			return nil, err
 		}
 	}
@@ -146,6 +163,7 @@ func (s *Store) scan(prefix string, do func(key, value []byte)) error {
 // forgetKeys lets b delete all keys of e.
 func forgetKeys(b *pebble.Batch, e *entry) {
 	b.Delete(recordKey(e.id, e.name), nil)
+	b.Delete(partKey(e.id, e.name), nil)
 	b.Delete(sideKey(e.name), nil)
 	b.Delete(accessKey(e.name), nil)
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -85,7 +84,7 @@ func (s *Store) stored(req *fetch.Request, e *entry, r *record, now time.Time) (
 	}
 	s.touch(e, now)
 	st := judged(req, r, now)
-	st.Body = b
+	st.Body, st.Length = b, e.body
 	return st, nil
 }
 
@@ -111,11 +110,25 @@ func later(a, b *fetch.Meta) bool {
 	return !a.ResponseTime.Before(b.ResponseTime)
 }
 
-// variants returns all responses stored under id.
+// variants returns all complete responses stored under id.
 func (s *Store) variants(id dht.ID) []*entry {
+	return s.under(id, func(e *entry) bool { return !e.part })
+}
+
+// parts returns all incomplete ones.
+func (s *Store) parts(id dht.ID) []*entry {
+	return s.under(id, func(e *entry) bool { return e.part })
+}
+
+func (s *Store) under(id dht.ID, which func(*entry) bool) (found []*entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.entries.byID[id])
+	for _, e := range s.entries.byID[id] {
+		if which(e) {
+			found = append(found, e)
+		}
+	}
+	return found
 }
 
 // read returns the record of e. One that is garbage takes e with it.

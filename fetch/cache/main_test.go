@@ -16,6 +16,9 @@ import (
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(crashEnv); dir != "" {
+		if os.Getenv(crashParts) != "" {
+			crashPartChild(dir)
+		}
 		crashChild(dir)
 		return
 	}

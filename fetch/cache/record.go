@@ -42,28 +42,13 @@ const (
 // encode returns the record as it stands in the index. Header fields are kept
 // octet by octet, whatever their encoding.
 func (r *record) encode() ([]byte, error) {
-	m := r.meta
-	var evidence []byte // nothing for none
-	if len(m.Evidence) > 0 {
-		var err error
-		if evidence, err = json.Marshal(m.Evidence); err != nil {
-			return nil, fmt.Errorf("encode evidence: %w", err)
-		}
-	}
 	e := newEncoder(recordVersion)
-	e.text(m.URL)
-	e.raw(m.ID[:])
-	e.text(m.Method)
-	e.number(uint64(m.Status))
-	e.number(r.flags())
-	e.instant(m.RequestTime)
-	e.instant(m.ResponseTime)
-	e.number(uint64(m.Length + 1))
+	e.head(r.meta, r.invalid)
 	e.digest(r.digest)
 	e.number(uint64(r.side))
-	e.fields(m.Header)
-	e.fields(m.Vary)
-	e.text(string(evidence))
+	if err := e.tail(r.meta); err != nil {
+		return nil, err
+	}
 	e.number(uint64(len(r.sources)))
 	for _, s := range r.sources {
 		e.text(s.Kind)
@@ -73,9 +58,53 @@ func (r *record) encode() ([]byte, error) {
 	return e.seal(), nil
 }
 
-func (r *record) flags() uint64 {
-	return flag(r.meta.Authorized, flagAuthorized) | flag(r.meta.PublicOrigin, flagPublicOrigin) |
-		flag(r.meta.Shared, flagShared) | flag(r.invalid, flagInvalid)
+// head writes the fixed part of metadata, tail the rest of it.
+func (e *encoder) head(m *fetch.Meta, invalid bool) {
+	e.text(m.URL)
+	e.raw(m.ID[:])
+	e.text(m.Method)
+	e.number(uint64(m.Status))
+	e.number(flag(m.Authorized, flagAuthorized) | flag(m.PublicOrigin, flagPublicOrigin) |
+		flag(m.Shared, flagShared) | flag(invalid, flagInvalid))
+	e.instant(m.RequestTime)
+	e.instant(m.ResponseTime)
+	e.number(uint64(m.Length + 1))
+}
+
+func (e *encoder) tail(m *fetch.Meta) error {
+	var evidence []byte // nothing for none
+	if len(m.Evidence) > 0 {
+		var err error
+		if evidence, err = json.Marshal(m.Evidence); err != nil {
+			return fmt.Errorf("encode evidence: %w", err)
+		}
+	}
+	e.fields(m.Header)
+	e.fields(m.Vary)
+	e.text(string(evidence))
+	return nil
+}
+
+// head is the inverse of encoder.head.
+func (d *decoder) head() (m *fetch.Meta, invalid bool) {
+	m = &fetch.Meta{URL: d.text(), ID: dht.ID(d.raw(len(dht.ID{}))), Method: d.text(), Status: d.int(999)}
+	flags := d.number()
+	m.RequestTime, m.ResponseTime = d.instant(), d.instant()
+	m.Length = int64(d.number()) - 1
+	m.Authorized, m.PublicOrigin = flags&flagAuthorized != 0, flags&flagPublicOrigin != 0
+	m.Shared, invalid = flags&flagShared != 0, flags&flagInvalid != 0
+	if m.Length < -1 || m.Length > maxBody || m.URL == "" {
+		d.fail()
+	}
+	return m, invalid
+}
+
+// tail is the inverse of encoder.tail.
+func (d *decoder) tail(m *fetch.Meta) {
+	m.Header, m.Vary = d.fields(), d.fields()
+	if evidence := d.text(); evidence != "" && json.Unmarshal([]byte(evidence), &m.Evidence) != nil {
+		d.fail()
+	}
 }
 
 func flag(set bool, bit uint64) uint64 {
@@ -92,13 +121,10 @@ func decodeRecord(b []byte) (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &fetch.Meta{URL: d.text(), ID: dht.ID(d.raw(len(dht.ID{}))), Method: d.text(), Status: d.int(999)}
-	flags := d.number()
-	m.RequestTime, m.ResponseTime = d.instant(), d.instant()
-	m.Length = int64(d.number()) - 1
-	r := &record{meta: m, digest: d.digest(), side: d.int(maxSide)}
-	m.Header, m.Vary = d.fields(), d.fields()
-	evidence := d.text()
+	r := &record{}
+	r.meta, r.invalid = d.head()
+	r.digest, r.side = d.digest(), d.int(maxSide)
+	d.tail(r.meta)
 	for range d.int(len(d.b)) {
 		if d.failed {
 			break
@@ -108,15 +134,8 @@ func decodeRecord(b []byte) (*record, error) {
 	if err := d.end(); err != nil {
 		return nil, err
 	}
-	m.Authorized, m.PublicOrigin = flags&flagAuthorized != 0, flags&flagPublicOrigin != 0
-	m.Shared, r.invalid = flags&flagShared != 0, flags&flagInvalid != 0
-	if m.Length < -1 || m.URL == "" || r.digest.IsZero() {
+	if r.digest.IsZero() {
 		return nil, fmt.Errorf("%w: record of nothing", errGarbage)
-	}
-	if evidence != "" {
-		if err := json.Unmarshal([]byte(evidence), &m.Evidence); err != nil {
-			return nil, fmt.Errorf("%w: evidence: %w", errGarbage, err)
-		}
 	}
 	return r, nil
 }

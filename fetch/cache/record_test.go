@@ -117,7 +117,7 @@ func FuzzRecord(f *testing.F) {
 
 func TestKeys(t *testing.T) {
 	id, n := response().ID, newName()
-	if gotID, gotName, ok := parseRecordKey(recordKey(id, n)); !ok || gotID != id || gotName != n {
+	if gotID, gotName, ok := parseObjectKey(prefixRecord, recordKey(id, n)); !ok || gotID != id || gotName != n {
 		t.Error("record key")
 	}
 	m := memoIDOf(id, `"a"`, "gzip")

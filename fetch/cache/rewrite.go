@@ -79,6 +79,13 @@ func (s *Store) Invalidate(url string) {
 	for _, e := range s.variants(id) {
 		s.logged(s.markInvalid(e))
 	}
+	for _, e := range s.parts(id) {
+		_, err := s.changePart(e, pebble.Sync, func(p *part) *part {
+			p.invalid = true
+			return p
+		})
+		s.logged(err)
+	}
 }
 
 func (s *Store) markInvalid(e *entry) error {
@@ -108,6 +115,9 @@ func (s *Store) Freshen(req *fetch.Request, old *fetch.Stored, m *fetch.Meta, no
 		return nil, ErrClosed
 	}
 	defer s.leave()
+	if old.Held != nil {
+		return s.freshenPart(req, old, m, now)
+	}
 	e, _ := s.choose(old.Meta.ID, func(r *record) bool {
 		return selects(r.meta, req.Header) && sameStored(old.Meta, r.meta)
 	})

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/flashcrowd/flashcrowd/fetch"
 )
@@ -14,21 +15,15 @@ import (
 // fetch.ErrNotStorable and ErrFull; one for which there is no room now, because
 // others are being written, is ErrFull.
 func (s *Store) Create(req *fetch.Request, m *fetch.Meta) (fetch.Writer, error) {
-	if why := unstorable(req, m); why != "" {
-		return nil, fmt.Errorf("%w: %s", fetch.ErrNotStorable, why)
-	}
-	if m.Length > s.cfg.Limit {
-		return nil, fmt.Errorf("%w: %w for %d octets under a limit of %d", fetch.ErrNotStorable, ErrFull, m.Length, s.cfg.Limit)
-	}
-	id, err := urlID(m.URL)
-	if err != nil || id != m.ID {
-		return nil, fmt.Errorf("%w: id is not of the url", fetch.ErrNotStorable)
+	err := s.admissible(req, m)
+	if err != nil {
+		return nil, err
 	}
 	if !s.enter() {
 		return nil, ErrClosed
 	}
 	defer s.leave()
-	w := &writer{s: s, meta: storedForm(m), name: newName(), room: max(m.Length, 0)}
+	w := s.newWriter(m, newName())
 	if err := s.reserve(w, w.room); err != nil {
 		return nil, fmt.Errorf("cache: reserve %d octets: %w", m.Length, err)
 	}
@@ -40,6 +35,25 @@ func (s *Store) Create(req *fetch.Request, m *fetch.Meta) (fetch.Writer, error) 
 	s.writers[w] = struct{}{}
 	s.mu.Unlock()
 	return w, nil
+}
+
+// admissible says why the response m to req cannot be written, nil if it can.
+func (s *Store) admissible(req *fetch.Request, m *fetch.Meta) error {
+	if why := unstorable(req, m); why != "" {
+		return fmt.Errorf("%w: %s", fetch.ErrNotStorable, why)
+	}
+	if m.Length > s.cfg.Limit {
+		return fmt.Errorf("%w: %w for %d octets under a limit of %d", fetch.ErrNotStorable, ErrFull, m.Length, s.cfg.Limit)
+	}
+	if id, err := urlID(m.URL); err != nil || id != m.ID {
+		return fmt.Errorf("%w: id is not of the url", fetch.ErrNotStorable)
+	}
+	return nil
+}
+
+// newWriter returns a writer without file or room, which nobody knows.
+func (s *Store) newWriter(m *fetch.Meta, n name) *writer {
+	return &writer{s: s, meta: storedForm(m), name: n, room: max(m.Length, 0), saved: time.Now()}
 }
 
 // writer is a fetch.Writer over a temporary file. All its methods may be
@@ -58,7 +72,19 @@ type writer struct {
 	mu      sync.Mutex // guards following
 	room    int64      // as held
 	failure error      // of a write; it fails Commit
-	ended   bool       // Commit or Abort was called
+	ended   bool       // Commit, Suspend or Abort was called
+	right   []fetch.Span
+	saving  bool      // a checkpoint is being made
+	saved   time.Time // when the last was, or the writer was made
+	unsaved bool      // right differs from what the last one has
+	// lastingOctets are those of the last one.
+	lastingOctets int64
+
+	// checkpoints are the goroutines that make them; whoever ends the writer
+	// waits for them. disk is held by the one that does.
+	checkpoints sync.WaitGroup
+	disk        sync.Mutex // guards following
+	lasting     []chunk    // in the index, in order; nil for none
 }
 
 // growth is the step in which room is reserved for a body of unknown length.
@@ -121,7 +147,7 @@ func (w *writer) ReadAt(p []byte, off int64) (int, error) { return w.file.ReadAt
 
 // Abort forgets the response.
 func (w *writer) Abort() {
-	if w.end() == nil {
+	if !errors.Is(w.end(), errEnded) {
 		w.withdraw()
 	}
 	w.Release()
@@ -137,18 +163,25 @@ func (w *writer) Release() {
 // could be committed.
 func (w *writer) end() error {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.ended {
+	ended, failure := w.ended, w.failure
+	w.ended = true
+	w.mu.Unlock()
+	if ended {
 		return errEnded
 	}
-	w.ended = true
-	return w.failure
+	w.checkpoints.Wait()
+	return failure
 }
 
-// withdraw unlinks the temporary file. Its octets are given back by Release,
-// since until then they take room on the disk.
+// withdraw takes what checkpoints have left out of the index, and unlinks the
+// temporary file. Its octets are given back by Release, since until then they
+// take room on the disk.
 func (w *writer) withdraw() {
-	w.s.logged(w.s.bodies.removeTemp(w.name))
+	if w.s.enter() {
+		w.s.logged(w.unsave())
+		w.s.logged(w.s.bodies.removeTemp(w.name))
+		w.s.leave()
+	}
 	w.s.mu.Lock()
 	defer w.s.mu.Unlock()
 	delete(w.s.writers, w)

@@ -33,7 +33,8 @@ func Cache(t *testing.T, open func(t *testing.T, dir string) CacheStore) {
 		"Empty": cacheEmpty, "Bodies": cacheBodies, "Unfinished": cacheUnfinished, "FailedCommit": cacheFailedCommit,
 		"NotStorable": cacheNotStorable, "Vary": cacheVary, "Fresh": cacheFresh, "Freshen": cacheFreshen,
 		"Invalidate": cacheInvalidate, "Replace": cacheReplace, "Memory": cacheMemory, "Shelf": cacheShelf,
-		"Concurrent": cacheConcurrent,
+		"Concurrent": cacheConcurrent, "Part": cachePart, "PartVersion": cachePartVersion, "PartDigest": cachePartDigest,
+		"PartNone": cachePartNone, "PartReplaced": cachePartReplaced, "Checkpoint": cacheCheckpoint, "PartFreshen": cachePartFreshen,
 	} {
 		for _, mode := range []string{"Same", "Reopened"} {
 			t.Run(name+"/"+mode, func(t *testing.T) {

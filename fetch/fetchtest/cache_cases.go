@@ -70,6 +70,9 @@ func cacheBodies(c *cacheCase) {
 			c.settle()
 			s := c.lookup(req, cacheNow)
 			c.has(s, body)
+			if s.Length != int64(n) || s.Held != nil {
+				c.Errorf("Length %d, Held %v", s.Length, s.Held)
+			}
 			if !known {
 				m.Length = s.Meta.Length // either is true
 			}

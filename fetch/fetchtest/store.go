@@ -38,7 +38,8 @@ type Store struct {
 	memory  map[memo]verify.Digest
 	written int64
 	read    int64
-	writers int
+	writers map[*storeWriter]bool // neither aborted nor released
+	parts   []*part               // incomplete ones, by no order
 }
 
 var (
@@ -63,7 +64,7 @@ type memo struct {
 func (s *Store) Writers() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.writers
+	return len(s.writers)
 }
 
 // Metas returns what is stored.
@@ -88,8 +89,19 @@ func (s *Store) Seals() []fetch.Seal {
 	return out
 }
 
-// Close does nothing: what is stored stays.
-func (s *Store) Close() error { return nil }
+// Close ends the writers as a crash would. What is stored stays.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	var open []*storeWriter
+	for w := range s.writers {
+		open = append(open, w)
+	}
+	s.mu.Unlock()
+	for _, w := range open {
+		w.crash()
+	}
+	return nil
+}
 
 // Lookup implements fetch.Cache.
 func (s *Store) Lookup(req *fetch.Request, now time.Time) (*fetch.Stored, error) {
@@ -124,7 +136,7 @@ func (e *entry) stored(req *fetch.Request, now time.Time) *fetch.Stored {
 	age, _ := strconv.Atoi(e.meta.Header.Get("Age"))
 	st := &fetch.Stored{
 		Meta: e.meta, Age: time.Duration(age)*time.Second + now.Sub(e.meta.ResponseTime),
-		Body: storedBody{bytes.NewReader(e.body)}, Sources: e.seal.Sources,
+		Body: storedBody{bytes.NewReader(e.body)}, Sources: e.seal.Sources, Length: int64(len(e.body)),
 	}
 	st.TTL = lifetime(e.meta.Header) - st.Age
 	validate := e.invalid || has(e.meta.Header, "no-cache") || has(req.Header, "no-cache")
@@ -160,20 +172,33 @@ func has(h http.Header, name string) bool {
 
 // Create implements fetch.Cache.
 func (s *Store) Create(req *fetch.Request, m *fetch.Meta) (fetch.Writer, error) {
-	authorized := m.Authorized || req.Header.Get("Authorization") != ""
 	switch {
-	case m.Status != http.StatusOK || m.Method != http.MethodGet || req.Method != http.MethodGet,
-		has(m.Header, "no-store"), has(m.Header, "private"), has(req.Header, "no-store"),
-		slices.Contains(members(m.Header, "Vary"), "*"), req.Header.Get("Range") != "",
-		authorized && !has(m.Header, "public"):
+	case !storable(req, m):
 		return nil, fetch.ErrNotStorable
 	case s.FailCreate:
 		return nil, ErrDisk
 	}
+	return s.begin(m, nil), nil
+}
+
+func storable(req *fetch.Request, m *fetch.Meta) bool {
+	authorized := m.Authorized || req.Header.Get("Authorization") != ""
+	return m.Status == http.StatusOK && m.Method == http.MethodGet && req.Method == http.MethodGet &&
+		!has(m.Header, "no-store") && !has(m.Header, "private") && !has(req.Header, "no-store") &&
+		!slices.Contains(members(m.Header, "Vary"), "*") && req.Header.Get("Range") == "" &&
+		(!authorized || has(m.Header, "public"))
+}
+
+// begin returns a writer over body, which it owns.
+func (s *Store) begin(m *fetch.Meta, body []byte) *storeWriter {
+	w := &storeWriter{s: s, meta: m, body: slices.Grow(body, int(max(m.Length, 0)))}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.writers++
-	return &storeWriter{s: s, meta: m, body: make([]byte, 0, max(m.Length, 0))}, nil
+	if s.writers == nil {
+		s.writers = make(map[*storeWriter]bool)
+	}
+	s.writers[w] = true
+	return w
 }
 
 // Freshen implements fetch.Cache.
@@ -185,19 +210,29 @@ func (s *Store) Freshen(req *fetch.Request, old *fetch.Stored, m *fetch.Meta, no
 	defer s.mu.Unlock()
 	for _, e := range slices.Backward(s.entries) {
 		if e.meta.ID == old.Meta.ID && e.meta.Header.Get("Etag") == old.Meta.Header.Get("Etag") && selects(e.meta, req) {
-			fresh := *e.meta
-			fresh.Header = e.meta.Header.Clone()
-			for name, values := range m.Header {
-				if name != "Content-Length" {
-					fresh.Header[name] = values
-				}
-			}
-			fresh.RequestTime, fresh.ResponseTime = m.RequestTime, m.ResponseTime
-			e.meta, e.invalid = &fresh, false
+			e.meta, e.invalid = freshened(e.meta, m), false
 			return e.stored(req, now), nil
 		}
 	}
+	for _, p := range s.parts {
+		if p.meta == old.Meta {
+			p.meta, p.invalid = freshened(p.meta, m), false
+			return p.stored(req, now), nil
+		}
+	}
 	return nil, fetch.ErrChanged
+}
+
+func freshened(old, m *fetch.Meta) *fetch.Meta {
+	fresh := *old
+	fresh.Header = old.Header.Clone()
+	for name, values := range m.Header {
+		if name != "Content-Length" {
+			fresh.Header[name] = values
+		}
+	}
+	fresh.RequestTime, fresh.ResponseTime = m.RequestTime, m.ResponseTime
+	return &fresh
 }
 
 // Invalidate implements fetch.Cache.
@@ -210,6 +245,9 @@ func (s *Store) Invalidate(rawURL string) {
 	defer s.mu.Unlock()
 	for _, e := range s.entries {
 		e.invalid = e.invalid || e.meta.ID.Key() == key
+	}
+	for _, p := range s.parts {
+		p.invalid = p.invalid || p.meta.ID.Key() == key
 	}
 }
 

@@ -20,7 +20,8 @@ type storeWriter struct {
 
 	mu       sync.RWMutex // guards following
 	body     []byte
-	ended    bool // by Commit or Abort
+	ended    bool         // by Commit, Suspend or Abort
+	right    []fetch.Span // of the last Checkpoint
 	released bool
 }
 
@@ -88,6 +89,7 @@ func (w *storeWriter) Commit(seal fetch.Seal) error {
 	meta := *w.meta
 	meta.Length = d.Length()
 	w.s.entries = append(w.s.entries, &entry{meta: &meta, body: w.body, seal: seal})
+	w.s.supersedeLocked(&meta)
 	if tag := w.meta.StrongETag(); tag != "" {
 		w.s.rememberLocked(memo{w.meta.ID, tag, w.meta.Coding()}, d)
 	}
@@ -112,10 +114,12 @@ func (w *storeWriter) Release() { w.end() }
 func (w *storeWriter) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.released {
-		w.s.mu.Lock()
-		w.s.writers--
-		w.s.mu.Unlock()
-	}
+	w.endLocked()
+}
+
+func (w *storeWriter) endLocked() {
+	w.s.mu.Lock()
+	delete(w.s.writers, w)
+	w.s.mu.Unlock()
 	w.ended, w.released = true, true
 }
