@@ -273,6 +273,7 @@ func (n *Node) openAdmin(context.Context) error {
 		Addr: f.addr(), Status: n.Status, Peers: n.Peers, Faces: n.where,
 		Why: func(url string) (any, bool) { return n.fetch.Receipt(url) }, Metrics: n.metrics, Logger: n.log,
 		Certificate: n.certificate(), Token: token, Pause: n.pause,
+		Objects: n.objects, Remove: n.store.Remove,
 	})
 	return nil
 }

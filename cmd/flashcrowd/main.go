@@ -32,6 +32,7 @@ type commandLine struct {
 	Why     whyCmd     `cmd:"" help:"Say where the bytes of a URL came from and why they were believed."`
 	Pause   pauseCmd   `cmd:"" help:"Make the running node a plain proxy: nothing is asked of other nodes or served to them."`
 	Resume  resumeCmd  `cmd:"" help:"Undo pause."`
+	Cache   cacheCmd   `cmd:"" help:"What the running node has stored."`
 	CA      caCmd      `cmd:"" name:"ca" help:"The authority for the hosts of --intercept."`
 	Testnet testnetCmd `cmd:"" help:"Networks of nodes on this machine."`
 	Version versionCmd `cmd:"" help:"Print version, Go and main dependencies."`

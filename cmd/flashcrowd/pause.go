@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,7 +36,7 @@ func (f *askFlags) change(s *session, path, done string) error {
 	if err != nil {
 		return err
 	}
-	if err := api.post(s.ctx, path, token); err != nil {
+	if _, err := api.post(s.ctx, path, token, nil); err != nil {
 		return err
 	}
 	fmt.Fprintln(s.talk, done)
@@ -58,18 +59,21 @@ func (f *askFlags) token() (string, error) {
 	return strings.TrimSpace(string(raw)), nil
 }
 
-// post asks the node to do what path stands for.
-func (c *client) post(ctx context.Context, path, token string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base.JoinPath(path).String(), nil)
+// post asks the node to do what path and query stand for, and returns what it
+// answers.
+func (c *client) post(ctx context.Context, path, token string, query url.Values) ([]byte, error) {
+	at := c.base.JoinPath(path)
+	at.RawQuery = query.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, at.String(), nil)
 	if err != nil {
-		return fmt.Errorf("ask node: %w", err)
+		return nil, fmt.Errorf("ask node: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	res, err := c.http.Do(req)
 	if err != nil {
-		return noNode(fmt.Errorf("nobody answers at %s", c.base))
+		return nil, noNode(fmt.Errorf("nobody answers at %s", c.base))
 	}
 	defer res.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	return errors.Join(err, c.judge(res, raw))
+	return raw, errors.Join(err, c.judge(res, raw))
 }

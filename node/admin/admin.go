@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"iter"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -34,6 +35,11 @@ type Config struct {
 	// if nil, it does nothing.
 	Token string
 	Pause func(paused bool)
+	// Objects yields what is stored, the last used first. If nil, nothing.
+	Objects iter.Seq[Object]
+	// Remove removes all that is known of url, and returns how many responses
+	// that were. If nil, there are none.
+	Remove func(url string) (int, error)
 	// Metrics are shown at /metrics. If nil, none.
 	Metrics prometheus.Gatherer
 	// Logger takes what fails. If nil, it is silent.
@@ -78,11 +84,13 @@ func NewHandler(c Config) http.Handler {
 		"/api/v1/peers":  http.HandlerFunc(a.peers),
 		"/api/v1/faces":  http.HandlerFunc(a.faces),
 		"/api/v1/why":    http.HandlerFunc(a.why),
+		"/api/v1/cache":  http.HandlerFunc(a.cache),
 		"/ca.pem":        http.HandlerFunc(a.certificate),
 	}
 	changes := map[string]http.Handler{
 		"/api/v1/pause":  a.change(func() { c.Pause(true) }),
 		"/api/v1/resume": a.change(func() { c.Pause(false) }),
+		"/api/v1/rm":     a.changing(a.remove),
 	}
 	return guard(hostsOf(c.Addr), route(changes, readOnly(routes)))
 }
@@ -102,6 +110,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Pause == nil {
 		c.Pause = func(bool) {}
+	}
+	if c.Objects == nil {
+		c.Objects = func(func(Object) bool) {}
+	}
+	if c.Remove == nil {
+		c.Remove = func(string) (int, error) { return 0, nil }
 	}
 	if c.Metrics == nil {
 		c.Metrics = prometheus.NewRegistry()
@@ -129,7 +143,7 @@ func readOnly(routes map[string]http.Handler) http.Handler {
 		handler, ok := routes[r.URL.Path]
 		switch {
 		case !ok:
-			writeError(w, http.StatusNotFound, "no such page", "the API lies under /api/v1/: status, peers, faces, why")
+			writeError(w, http.StatusNotFound, "no such page", "the API lies under /api/v1/: status, peers, faces, cache, why")
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			w.Header().Set("Allow", "GET, HEAD")
 			writeError(w, http.StatusMethodNotAllowed, "this can only be read", "use GET")

@@ -146,6 +146,7 @@ func TestPauseNeedsTheToken(t *testing.T) {
 	}{
 		{"POST", "/api/v1/pause", "", 401}, {"POST", "/api/v1/pause", "Bearer wrong", 401}, {"POST", "/api/v1/pause", "secret", 401},
 		{"GET", "/api/v1/pause", "Bearer secret", 405}, {"POST", "/api/v1/pause", "Bearer secret", 200}, {"POST", "/api/v1/resume", "Bearer secret", 200},
+		{"POST", "/api/v1/rm?url=http://a/", "", 401}, {"POST", "/api/v1/rm", "Bearer secret", 400}, {"POST", "/api/v1/rm?url=http://a/", "Bearer secret", 200},
 	} {
 		res, body := do(t, addr, request(t, tc.method, "http://"+addr+tc.path, map[string]string{"Authorization": tc.token}))
 		if res.StatusCode != tc.want {
@@ -260,7 +261,7 @@ func TestZeroConfigAnswers(t *testing.T) {
 		"/api/v1/faces":  `{"proxy":"","admin":"","mirrors":[]}` + "\n",
 		"/metrics":       "",
 		"/api/v1/why":    `{"error":"which url?","hint":"ask /api/v1/why?url=URL, with URL percent-encoded"}` + "\n",
-		"/API/v1/status": `{"error":"no such page","hint":"the API lies under /api/v1/: status, peers, faces, why"}` + "\n",
+		"/API/v1/status": `{"error":"no such page","hint":"the API lies under /api/v1/: status, peers, faces, cache, why"}` + "\n",
 	} {
 		if _, body := get(t, addr, path); body != want {
 			t.Errorf("%s: %q, want %q", path, body, want)

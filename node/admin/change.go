@@ -8,6 +8,14 @@ import (
 // change routes what changes the node: POST alone, and with the token of the
 // data folder, which no page on the web has.
 func (a *api) change(do func()) http.Handler {
+	return a.changing(func(w http.ResponseWriter, _ *http.Request) {
+		do()
+		a.write(w, struct{}{})
+	})
+}
+
+// changing is change for what answers by itself.
+func (a *api) changing(do http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Method != http.MethodPost:
@@ -17,8 +25,7 @@ func (a *api) change(do func()) http.Handler {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			writeError(w, http.StatusUnauthorized, "this needs the token of the node", "send Authorization: Bearer and what the file token in the data folder holds")
 		default:
-			do()
-			a.write(w, struct{}{})
+			do(w, r)
 		}
 	})
 }
