@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"sync"
 	"testing"
 	"time"
 
@@ -137,6 +138,38 @@ func TestPartsAreEvicted(t *testing.T) {
 		t.Errorf("Resume after Remove: %v", err)
 	}
 	checkAccount(t, s, dir)
+}
+
+// TestCloseDuringCheckpoint: neither waits for the other for ever.
+func TestCloseDuringCheckpoint(t *testing.T) {
+	dir := t.TempDir()
+	for range 30 {
+		s := open(t, dir, Config{})
+		var done sync.WaitGroup
+		for i := range 4 {
+			req, m, body := object(fmt.Sprint(i), 1<<20, "Etag", `"a"`)
+			fw, err := s.Create(req, m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := fw.(*writer)
+			done.Go(func() {
+				for end := 1 << 16; end <= len(body); end += 1 << 16 {
+					w.WriteAt(body[end-1<<16:end], int64(end-1<<16))
+					w.mu.Lock()
+					w.saved = time.Time{} // so that each makes one
+					w.mu.Unlock()
+					w.Checkpoint([]fetch.Span{{End: int64(end)}})
+				}
+				w.Abort()
+			})
+		}
+		if err := s.Store.Close(); err != nil {
+			t.Fatal(err)
+		}
+		done.Wait()
+		s.db.Close()
+	}
 }
 
 // crashParts makes the child of a crash write one long body, with checkpoints.

@@ -23,7 +23,7 @@ const (
 // Checkpoint is as fetch.Writer says. Of a body that cannot be resumed nothing
 // is kept.
 func (w *writer) Checkpoint(spans []fetch.Span) {
-	if versionOf(w.meta) == [16]byte{} {
+	if w.version == [16]byte{} {
 		return
 	}
 	w.mu.Lock()
@@ -40,8 +40,14 @@ func (w *writer) Checkpoint(spans []fetch.Span) {
 	w.checkpoints.Go(func() { w.s.logged(w.saveNow()) })
 }
 
-// saveNow makes last what is right by now, unless the writer has ended.
+// saveNow makes last what is right by now, unless the writer has ended or the
+// store is closed. It enters before it takes disk, as everybody does: Close
+// takes disk when nobody is in any more.
 func (w *writer) saveNow() error {
+	if !w.s.enter() {
+		return nil
+	}
+	defer w.s.leave()
 	w.disk.Lock()
 	defer w.disk.Unlock()
 	w.mu.Lock()
@@ -49,9 +55,8 @@ func (w *writer) saveNow() error {
 	w.unsaved = w.unsaved && !save
 	w.mu.Unlock()
 	var err error
-	if save && w.s.enter() {
+	if save {
 		_, _, err = w.save(spans)
-		w.s.leave()
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -169,7 +174,7 @@ func (w *writer) Suspend(spans []fetch.Span) error {
 
 // suspend makes an entry of what w has, and reports whether it did.
 func (w *writer) suspend(spans []fetch.Span) (kept bool, err error) {
-	if versionOf(w.meta) == [16]byte{} {
+	if w.version == [16]byte{} {
 		return false, nil
 	}
 	if !w.s.enter() {

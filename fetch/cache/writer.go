@@ -53,7 +53,7 @@ func (s *Store) admissible(req *fetch.Request, m *fetch.Meta) error {
 
 // newWriter returns a writer without file or room, which nobody knows.
 func (s *Store) newWriter(m *fetch.Meta, n name) *writer {
-	return &writer{s: s, meta: storedForm(m), name: n, room: max(m.Length, 0), saved: time.Now()}
+	return &writer{s: s, meta: storedForm(m), name: n, version: versionOf(m), room: max(m.Length, 0), saved: time.Now()}
 }
 
 // writer is a fetch.Writer over a temporary file. All its methods may be
@@ -63,6 +63,8 @@ type writer struct {
 	meta *fetch.Meta
 	name name
 	file *os.File
+	// version is zero where the body could not be resumed.
+	version [16]byte
 
 	held int64 // octets reserved; guarded by Store.mu
 	// invalid and forgotten: Invalidate or Remove was called for the URL
