@@ -26,8 +26,8 @@ type entry struct {
 	part    bool
 	version [16]byte
 
-	// version of the record: it counts on after each change in the index.
-	version atomic.Uint64
+	// edition of the record: it counts on after each change in the index.
+	edition atomic.Uint64
 
 	variant [16]byte // variantKey
 	size    int64    // octets of body, side data and record

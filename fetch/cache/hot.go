@@ -46,7 +46,7 @@ func openHot() (hot, error) {
 
 // get returns what is kept of e as it is now, or nil.
 func (h hot) get(e *entry) *warm {
-	w, _ := h.tier.GetIfPresent(hotKey{e.name, e.version.Load()})
+	w, _ := h.tier.GetIfPresent(hotKey{e.name, e.edition.Load()})
 	return w
 }
 
@@ -65,7 +65,7 @@ func (h hot) put(e *entry, r *record, f *os.File) {
 }
 
 // drop forgets e.
-func (h hot) drop(e *entry) { h.tier.Invalidate(hotKey{e.name, e.version.Load()}) }
+func (h hot) drop(e *entry) { h.tier.Invalidate(hotKey{e.name, e.edition.Load()}) }
 
 func (h hot) close() { h.tier.StopAllGoroutines() }
 

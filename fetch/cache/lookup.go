@@ -147,7 +147,7 @@ func (s *Store) read(e *entry) (*record, error) {
 
 // readRecord is read without consequences.
 func (s *Store) readRecord(e *entry) (*record, error) {
-	version := e.version.Load()
+	version := e.edition.Load()
 	value, closer, err := s.cfg.DB.Get(recordKey(e.id, e.name))
 	if err != nil {
 		return nil, err

@@ -56,7 +56,7 @@ func (s *Store) changeRecord(e *entry, how *pebble.WriteOptions, next func(*reco
 		return nil, fmt.Errorf("write record: %w", err)
 	}
 	s.hot.drop(e)
-	e.version.Add(1)
+	e.edition.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.entries.resize(e, e.body+int64(r.side)+int64(len(value)))
