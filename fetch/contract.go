@@ -30,6 +30,10 @@ type Answer struct {
 	Body io.ReadCloser
 	// Trailer returns trailer fields after Body has ended; nil when none.
 	Trailer func() http.Header
+	// Part is which octets of a body of Total octets Body is, for a 206 with
+	// one part that says so; else it is empty.
+	Part  Span
+	Total int64
 }
 
 // Origin is the client towards web servers.

@@ -67,6 +67,7 @@ type Fetcher struct {
 	landing    map[string][]*flight // by subject; swept at each start
 	refreshing map[string]bool      // by flightKey
 	solitary   solitary
+	keeping    map[string]chan struct{} // parts on their way into the cache, by subject
 	closed     bool
 }
 
@@ -77,7 +78,7 @@ func New(cfg Config) *Fetcher {
 	}
 	f := &Fetcher{
 		cfg: cfg, log: cfg.Logger, stats: newStats(cfg.Metrics), flights: make(map[string]*flight),
-		landing: make(map[string][]*flight), refreshing: make(map[string]bool),
+		landing: make(map[string][]*flight), refreshing: make(map[string]bool), keeping: make(map[string]chan struct{}),
 	}
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
@@ -104,6 +105,7 @@ func (f *Fetcher) Do(ctx context.Context, req *Request) (*Response, error) {
 	if why := passes(req); why != "" {
 		return j.pass(ctx, why)
 	}
+	f.awaitKeeping(ctx, subject(req))
 	stored := j.lookup()
 	if stored != nil && guarded(req, stored.Meta) {
 		closeStored(stored)
@@ -111,6 +113,11 @@ func (f *Fetcher) Do(ctx context.Context, req *Request) (*Response, error) {
 	}
 	if stored != nil && stored.Fresh {
 		return j.hit(stored), nil
+	}
+	if stored == nil {
+		if r, ok := j.assemble(ctx); ok {
+			return r, nil
+		}
 	}
 	if onlyIfCached(req) {
 		closeStored(stored)
@@ -286,6 +293,9 @@ func (j *journey) fly(ctx context.Context, stored *Stored) (*Response, error) {
 	r := j.ride(ctx, fl, leader, stored != nil)
 	r.Body = parting(r.Body, fl)
 	r.Served.Forward, r.Served.ForwardStatus = j.forward, fl.meta.Status
+	if s := fl.judged(j.req); fl.completes && s != nil {
+		r.Served.Forward, r.Served.ForwardStatus, r.Served.Age = "partial", http.StatusPartialContent, s.Age
+	}
 	return r, nil
 }
 

@@ -38,6 +38,7 @@ type flight struct {
 	err       error
 	freshened bool // what was stored is right; renewed has it once
 	refused   bool
+	completes bool // parts that were stored, to the whole
 	direct    *Answer
 	meta      *Meta
 	writer    Writer
@@ -321,8 +322,11 @@ func (fl *flight) sourcesLocked() []SourceBytes {
 	if n := fl.perSource["origin"]; n > 0 {
 		out = append(out, SourceBytes{Kind: "origin", Bytes: n})
 	}
+	if n := fl.perSource["cache"]; n > 0 {
+		out = append(out, SourceBytes{Kind: "cache", Bytes: n})
+	}
 	for _, name := range slices.Sorted(maps.Keys(fl.perSource)) {
-		if name != "origin" {
+		if name != "origin" && name != "cache" {
 			out = append(out, SourceBytes{Kind: "peer", Peer: name, Bytes: fl.perSource[name]})
 		}
 	}

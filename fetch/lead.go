@@ -103,7 +103,7 @@ func (c *crowd) follow(l *lead) error {
 				c.begin(l)
 				begun = true
 			}
-			over, writeErr := c.advance((*buf)[:n])
+			over, writeErr := c.advance((*buf)[:n], l.sourceOf())
 			if writeErr != nil || over {
 				handed = c.fl.handOver(writeErr, (*buf)[:n], l.body)
 				return writeErr
@@ -118,6 +118,14 @@ func (c *crowd) follow(l *lead) error {
 	}
 }
 
+// sourceOf names where the octets that were read last came from.
+func (l *lead) sourceOf() string {
+	if p, ok := l.body.(*patchwork); ok && p.fromDisk() {
+		return "cache"
+	}
+	return "origin"
+}
+
 // begin notes that the first octet of l is there.
 func (c *crowd) begin(l *lead) {
 	c.mu.Lock()
@@ -127,7 +135,7 @@ func (c *crowd) begin(l *lead) {
 
 // advance adds octets of the origin to the front. over says that nothing more
 // is needed.
-func (c *crowd) advance(p []byte) (over bool, err error) {
+func (c *crowd) advance(p []byte, source string) (over bool, err error) {
 	c.disk.Lock()
 	defer c.disk.Unlock()
 	fl := c.fl
@@ -147,12 +155,14 @@ func (c *crowd) advance(p []byte) (over bool, err error) {
 		}
 	}
 	now := time.Now()
-	c.originMeter.add(int64(len(p)), now)
-	fl.f.stats.origin(int64(len(p)))
+	if source == "origin" {
+		c.originMeter.add(int64(len(p)), now)
+		fl.f.stats.origin(int64(len(p)))
+	}
 
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
-	fl.perSource["origin"] += int64(len(p))
+	fl.perSource[source] += int64(len(p))
 	fl.body.front += int64(len(p))
 	fl.body.end = fl.body.front
 	fl.hungry = time.Time{}

@@ -35,7 +35,9 @@ func (j *journey) part(ctx context.Context, stored *Stored) (*Response, error) {
 		j.compare(stored, ans.Meta)
 	}
 	j.missing = append(j.missing, "not shared: "+j.forward)
-	return j.through(ans, Served{Forward: j.forward}, nil), nil
+	j.keepPart(ans)
+	_, stores := ans.Body.(*kept)
+	return j.through(ans, Served{Forward: j.forward, Stored: stores}, nil), nil
 }
 
 // compare updates what is stored by what the origin answered to HEAD, or makes

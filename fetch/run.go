@@ -29,6 +29,11 @@ func (fl *flight) run(stored *Stored) {
 // ask sends the request and decides what the flight will be. It returns the
 // answer whose body the riders share, or nil when there is none.
 func (fl *flight) ask(stored *Stored) *Answer {
+	if stored == nil {
+		if ans := fl.complete(); ans != nil {
+			return ans
+		}
+	}
 	origin := fl.f.cfg.Origin
 	ans, err := origin.Send(fl.ctx, fl.req, validators(stored))
 	if err == nil && stored != nil && ans.Meta.Status == http.StatusNotModified {
@@ -60,6 +65,38 @@ func (fl *flight) ask(stored *Stored) *Answer {
 	fl.meta, fl.writer = ans.Meta, writer
 	fl.body = newBody(ans.Meta, fl.proof)
 	return ans
+}
+
+// complete makes a whole of parts that are stored and fresh: the answer is what
+// is held, and from the origin only what is missing. It returns nil when there
+// is nothing to complete, or the origin has another version.
+func (fl *flight) complete() *Answer {
+	f := fl.f
+	p, err := f.cfg.Cache.Partial(fl.req, time.Now())
+	if err != nil {
+		return nil
+	}
+	p.Body.Close()
+	if !p.Fresh || guarded(fl.req, p.Meta) {
+		return nil
+	}
+	meta := *p.Meta
+	w, held, err := f.cfg.Cache.Resume(fl.req, &meta)
+	if err != nil {
+		return nil
+	}
+	body := &patchwork{ctx: fl.ctx, src: f.gaps(fl.req, &meta), disk: w, held: held, end: meta.Length}
+	if err := body.begin(); err != nil {
+		if errors.Is(err, ErrChanged) || w.Suspend(held) != nil {
+			w.Abort()
+		}
+		return nil
+	}
+	fl.completes = true
+	fl.judge(&meta)
+	fl.meta, fl.writer = &meta, w
+	fl.body = newBody(&meta, fl.proof)
+	return &Answer{Meta: &meta, Body: body}
 }
 
 // endless reports whether m begins a body that is not meant to end: events, or

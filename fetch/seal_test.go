@@ -31,7 +31,7 @@ func TestNothingIsWrittenAfterLanding(t *testing.T) {
 	defer c.close()
 
 	fl.landed, fl.body.front, fl.body.end = true, 100, length
-	over, err := c.advance(bytes.Repeat([]byte{1}, 100))
+	over, err := c.advance(bytes.Repeat([]byte{1}, 100), "origin")
 	if !over || err != nil || fl.body.front != 100 || fl.body.end != length {
 		t.Errorf("advance = %v, %v; front %d, end %d", over, err, fl.body.front, fl.body.end)
 	}

@@ -32,7 +32,11 @@ func (w *Web) Send(ctx context.Context, req *fetch.Request, extra http.Header) (
 	}
 	o.answer(req.Method, h, r)
 	m := o.meta(req, r, int64(len(o.Body)))
-	return &fetch.Answer{Meta: m, Body: w.flow(ctx, o, r)}, nil
+	a := &fetch.Answer{Meta: m, Body: w.flow(ctx, o, r)}
+	if r.Status == http.StatusPartialContent {
+		a.Part, a.Total = r.Span, int64(len(o.Body))
+	}
+	return a, nil
 }
 
 // refusal is an error that may say when to come again.

@@ -35,6 +35,16 @@ func bodyLength(resp *http.Response) int64 {
 	}
 }
 
+// partOf returns which octets of how many the body of m is, if it is a 206 with
+// a part of a known whole, and as long as it says.
+func partOf(m *fetch.Meta) (fetch.Span, int64) {
+	r, ok := parseContentRange(m.Header.Values("Content-Range"))
+	if m.Status != http.StatusPartialContent || !ok || r.total < 0 || m.Length >= 0 && m.Length != r.span.Len() {
+		return fetch.Span{}, 0
+	}
+	return r.span, r.total
+}
+
 // wholeLength is the length of the whole representation, -1 when unknown.
 func wholeLength(m *fetch.Meta) int64 {
 	if m.Status != http.StatusPartialContent {

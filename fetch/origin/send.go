@@ -37,7 +37,9 @@ func (c *Client) Send(ctx context.Context, req *fetch.Request, extra http.Header
 	}
 	m := q.meta(resp, seen)
 	c.backoff.note(req.URL.Host, m.Status, m.Header, seen.answered)
-	return &fetch.Answer{Meta: m, Body: resp.Body, Trailer: trailerOf(resp)}, nil
+	a := &fetch.Answer{Meta: m, Body: resp.Body, Trailer: trailerOf(resp)}
+	a.Part, a.Total = partOf(m)
+	return a, nil
 }
 
 // query is one request on its way.

@@ -138,6 +138,6 @@ type Answer struct {
 func Cases() []Case {
 	return slices.Concat(
 		freshness(), ages(), storing(), directives(), validation(), updating(), conditions(),
-		selection(), staleness(), ranges(), messages(), interims(), sharing(), methods(), statuses(), targeted(),
+		selection(), staleness(), ranges(), parts(), messages(), interims(), sharing(), methods(), statuses(), targeted(),
 	)
 }

@@ -159,9 +159,5 @@ func ranges() []Case {
 		get("Range: bytes=0-4", `If-Range: "a"`).from(Answer{Status: 206, Body: "01234", Fields: []string{
 			"Content-Range: bytes 0-4/10", `ETag: "a"`, "Cache-Control: max-age=3600"}}.seeing("Range: bytes=0-4", `If-Range: "a"`)).
 			want("Content-Range: bytes 0-4/10"))
-	s.add("9111 §3.3", "a part does not answer for the whole",
-		get("Range: bytes=0-4").from(Answer{Status: 206, Body: "01234", Fields: []string{
-			"Content-Range: bytes 0-4/10", `ETag: "a"`, "Cache-Control: max-age=3600"}}),
-		get().from(Answer{Body: digits, Fields: []string{`ETag: "a"`}}.seeing("!Range")))
 	return s.cases
 }

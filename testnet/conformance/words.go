@@ -51,6 +51,7 @@ var words = map[string]word{
 	"9110 §14.1":    {Must, "range units are case-insensitive"},
 	"9110 §14.1.2":  {Defines, "first and last position, open end, and suffix; an end behind the body is its end"},
 	"9110 §14.2":    {May, "a server may ignore Range, and must for units that it does not know and for methods other than GET"},
+	"9110 §14.4":    {Defines, "Content-Range says which octets of how many; * for a length that is not known"},
 	"9110 §14.6":    {Must, "several parts are multipart/byteranges, without Content-Range at the top"},
 	"9110 §15":      {Must, "an unknown status is treated as x00 of its class, and is not cached by that"},
 	"9110 §15.1":    {Defines, "200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414 and 501 are heuristically cacheable, others are not"},
