@@ -11,7 +11,10 @@ func messages() []Case {
 		name, _, _ := strings.Cut(hop, ":")
 		s.add("9110 §7.6.1", name+" of the request", get(hop).from(says().seeing("!"+name)))
 	}
-	s.add("9110 §7.6.1", "Upgrade of the request", get("Connection: upgrade", "Upgrade: foo").from(says().seeing("!Upgrade", "Connection !~ upgrade")))
+	s.only(Gateway, "9110 §7.6.1", "Upgrade of the request", get("Connection: upgrade", "Upgrade: foo").from(says().seeing("!Upgrade", "Connection !~ upgrade")))
+	for _, mode := range []Mode{Forward, Mirror} {
+		s.only(mode, "9110 §7.8", "an upgrade that the origin ignores: "+string(mode), get("Connection: upgrade", "Upgrade: foo").from(says()).want("!Upgrade"))
+	}
 	s.add("9110 §7.6.1", "what Connection of the request lists",
 		get("Connection: X-Hop, x-two", "X-Hop: 1", "X-Two: 2", "X-End: 3").from(says().seeing("!X-Hop", "!X-Two", "X-End: 3", "Connection !~ X-Hop")))
 	s.add("9110 §7.6.1", "what Connection of the request lists in several lines",

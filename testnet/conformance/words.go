@@ -32,6 +32,7 @@ var words = map[string]word{
 	"9110 §7.6.2":   {Must, "OPTIONS with Max-Forwards 0 must not go on, with more it goes on with one less"},
 	"9110 §7.6.3":   {Must, "a proxy must send Via in each message it forwards, behind what came; a loop may be told by it"},
 	"9110 §7.7":     {Must, "a proxy must not change the fields of representation and content"},
+	"9110 §7.8":     {May, "a server may ignore Upgrade; a proxy decides for its own connection whether to ask for one"},
 	"9110 §8.6":     {Must, "no Content-Length in a 1xx or 204 response"},
 	"9110 §8.8.2.2": {Defines, "Last-Modified is a weak validator unless it is clearly older than Date"},
 	"9110 §8.8.3":   {Defines, "an entity tag is an opaque quoted string, W/ before a weak one; case matters"},
