@@ -25,6 +25,12 @@ type body struct {
 	// arrivals of the held pieces; loose are those before tail.
 	arrivals map[int]arrival
 	loose    map[int]bool
+	// own are pieces behind front that this node took from the origin itself,
+	// hashes those of all that are held.
+	own    Pieces
+	hashes map[int][32]byte
+	// dripping: what is behind end is let out bit by bit.
+	dripping bool
 	// returns: ranges of the origin can be asked for.
 	returns bool
 	// originRate is octets a second of the origin at its best.
@@ -38,13 +44,13 @@ type arrival struct {
 }
 
 func newBody(m *Meta, proof verify.Proof) body {
-	b := body{length: m.Length, arrivals: map[int]arrival{}, loose: map[int]bool{}}
+	b := body{length: m.Length, arrivals: map[int]arrival{}, loose: map[int]bool{}, hashes: map[int][32]byte{}}
 	if m.Length >= 0 {
 		b.layout = verify.LayoutOf(m.Length)
 		b.returns = m.Status == http.StatusOK && acceptsRanges(m) && (m.StrongETag() != "" || proof.Valid())
 	}
 	b.tail = b.layout.Pieces()
-	b.held = NewPieces(b.tail)
+	b.held, b.own = NewPieces(b.tail), NewPieces(b.tail)
 	return b
 }
 
@@ -69,11 +75,18 @@ func (b *body) hold(i int, a arrival) {
 	}
 }
 
-// drop forgets piece i, which no proven tail holds.
+// drop forgets piece i, which is not proven.
 func (b *body) drop(i int) {
+	for k := b.tail; k < i; k++ {
+		b.loose[k] = true
+	}
+	if i >= b.tail {
+		b.tail = i + 1
+	}
 	b.held.Remove(i)
 	delete(b.arrivals, i)
 	delete(b.loose, i)
+	delete(b.hashes, i)
 }
 
 // dropTail forgets all that peers delivered.
@@ -81,6 +94,8 @@ func (b *body) dropTail() {
 	b.tail = b.layout.Pieces()
 	b.held = NewPieces(b.tail)
 	clear(b.arrivals)
+	clear(b.hashes)
+	b.own = NewPieces(b.tail)
 	clear(b.loose)
 }
 

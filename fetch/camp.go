@@ -24,6 +24,8 @@ type camp struct {
 // is held only against what its sender committed to.
 func (c *crowd) offersLocked(s *source) Pieces {
 	switch {
+	case s.member != nil:
+		return s.member.offers(c)
 	case c.active == nil || c.chain == nil || c.chain.List() != c.active.list:
 		return nil
 	case s.camp == c.active:
@@ -89,7 +91,7 @@ func (c *crowd) nextCamp() (next *camp, done bool) {
 	defer c.mu.Unlock()
 	for _, s := range c.sources {
 		switch {
-		case s.left:
+		case s.left, s.camp == nil:
 		case s.camp == c.active:
 			return nil, true
 		case next == nil:
@@ -132,7 +134,11 @@ func (c *crowd) adoptLocked(home *camp) error {
 	}
 	for _, i := range misfits {
 		fl.body.drop(i)
+		if fl.board != nil {
+			fl.board.lose(i)
+		}
 	}
+	c.untried = true
 	c.chain, c.active = chain, home
 	clear(c.common)
 	return nil
@@ -144,6 +150,13 @@ func (c *crowd) refit(chain *verify.Chain) (misfits []int, err error) {
 	fl := c.fl
 	fl.mu.Lock()
 	tail, loose := fl.body.tail, slices.Collect(maps.Keys(fl.body.loose))
+	if c.chain == nil { // nothing is proven yet
+		for i := tail; i < fl.body.layout.Pieces(); i++ {
+			loose = append(loose, i)
+		}
+		tail = fl.body.layout.Pieces()
+	}
+	own := append(Pieces(nil), fl.body.own...)
 	fl.mu.Unlock()
 	for i := fl.body.layout.Pieces() - 1; i >= tail; i-- {
 		if err := c.refitPiece(chain, i); err != nil {
@@ -154,6 +167,8 @@ func (c *crowd) refit(chain *verify.Chain) (misfits []int, err error) {
 		var disk *diskError
 		switch err := c.refitPiece(chain, i); {
 		case errors.As(err, &disk):
+			return nil, err
+		case err != nil && own.Has(i):
 			return nil, err
 		case err != nil:
 			misfits = append(misfits, i)

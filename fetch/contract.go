@@ -187,6 +187,9 @@ type Shelved struct {
 	Pieces   [][32]byte
 	Body     io.ReaderAt
 	Close    func()
+	// Follow tells what is new of a body that is under way; nil where nothing
+	// changes. It may be called after Close.
+	Follow Follow
 	// Served is called with the octets sent; it may be nil.
 	Served func(octets int64)
 }
@@ -223,6 +226,10 @@ type Peer interface {
 	Have(ctx context.Context) (Have, error)
 	// States asks for the state list. Its hash is not checked.
 	States(ctx context.Context) ([]byte, error)
+	// Follow hears the peer's news until ctx is done or the peer ends them,
+	// which is nil; one that knows no news is ErrUnknown. hear is called by one
+	// goroutine and must not keep what it gets.
+	Follow(ctx context.Context, hear func(News)) error
 }
 
 // Swarm is the exchange with other nodes.

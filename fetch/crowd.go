@@ -28,7 +28,8 @@ type crowd struct {
 	contradicted bool
 	chain        *verify.Chain // changed only with mu held, too
 
-	originMeter, provenMeter meter
+	originMeter, provenMeter, fit meter
+	untried                       bool // fl.mu guards it: the whole was not held against the digest as it is
 
 	// Owned by the conductor.
 	pace      pace
@@ -38,6 +39,9 @@ type crowd struct {
 	lastErr   error
 	notBefore time.Time
 	noReturn  bool
+	striping  bool
+	doubting  bool
+	offered   int // pieces of the front that others were told of; disk guards it
 	letGone   int // how often the origin was let go
 
 	mu          sync.Mutex // guards following
@@ -49,7 +53,18 @@ type crowd struct {
 	camps       map[[32]byte]*camp
 	active      *camp
 	common      map[*camp]Pieces // with the active one, of other camps
-	live        int              // members that answered
+	stripe      *stripe
+	next        Run
+	intends     []Run     // as last announced
+	news, since time.Time // of the crowd (Crowd)
+	seen        Pieces
+	flow        meter
+	flowBest    float64
+	tellers     map[string]chan struct{}
+	accused     []accusation
+	hinted      time.Time      // until when another member heard the origin back off
+	checked     map[string]int // pieces of an author that the origin confirmed
+	live        int            // members that answered
 	gathering   bool
 	usual       usual
 	soloTime    time.Duration // of the origin before the first octet of a peer; 0 while there is none
@@ -60,7 +75,7 @@ func newCrowd(fl *flight) *crowd {
 	c := &crowd{
 		fl: fl, begun: time.Now(), ctx: fl.ctx, woken: make(chan struct{}, 1),
 		origin: fl.f.cfg.Origin.Source(fl.req, fl.meta),
-		met:    make(map[string]bool), camps: make(map[[32]byte]*camp), common: make(map[*camp]Pieces), gathering: fl.swarmed,
+		met:    make(map[string]bool), camps: make(map[[32]byte]*camp), common: make(map[*camp]Pieces), checked: make(map[string]int), gathering: fl.swarmed,
 	}
 	c.peersCtx, c.cancelPeers = context.WithCancel(fl.ctx)
 	c.recorder = verify.NewRecorder(verify.SHA256, fl.body.length)
@@ -132,6 +147,10 @@ func (c *crowd) conduct(ans *Answer) {
 		if l := c.ended(); l != nil {
 			c.leadEnded(l)
 		}
+		c.stripeEnded()
+		c.drip(time.Now())
+		c.convict(time.Now())
+		c.tryWhole()
 		if !c.over() {
 			c.step(time.Now())
 		}
@@ -166,21 +185,27 @@ func (c *crowd) step(now time.Time) {
 	for _, id := range p.Leave {
 		c.leave(id, "stalled")
 	}
+	c.heed(p)
 	switch p.Origin {
 	case LetGo:
 		if !c.sure() {
 			break
 		}
 		c.letGone++
+		c.startStriping(v)
 		c.letGo()
 		c.landIfWhole()
 	case Return:
 		c.returnLead(p.Until)
 	}
+	if !p.Take.Empty() && !c.over() {
+		c.draw(p.Take)
+	}
+	c.announce(p.Intend, v)
 	for _, o := range p.Orders {
 		c.give(o)
 	}
-	if p.Origin == Stay && len(p.Orders) == 0 && c.hopeless(v, now) {
+	if p.Origin == Stay && len(p.Orders) == 0 && p.Take.Empty() && c.hopeless(v, now) {
 		c.fail(c.lastErr)
 	}
 }
@@ -203,6 +228,9 @@ func (c *crowd) hopeless(v View, now time.Time) bool {
 	if busy || v.covered() && len(v.Peers) > 0 {
 		return false
 	}
+	if c.stripe != nil {
+		return false
+	}
 	return !c.gathering || errors.Is(c.lastErr, ErrNoRanges) || now.Sub(c.failing) > patience
 }
 
@@ -217,7 +245,7 @@ func (c *crowd) view(now time.Time) View {
 	v.Layout, v.Front, v.Tail = b.layout, b.front, b.tail
 	v.Have = append(Pieces(nil), b.held...)
 	open := b.open(now)
-	if !fl.hungry.IsZero() {
+	if !fl.hungry.IsZero() && (!b.dripping || b.end >= b.front) {
 		v.Hungry = fl.hungry.Sub(fl.start)
 	}
 	fl.mu.Unlock()
@@ -231,11 +259,12 @@ func (c *crowd) view(now time.Time) View {
 		p := s.view(fl.start, now)
 		total += float64(p.Second)
 		open = s.open(v.Tail, open)
-		if p.Has = c.offersLocked(s); p.Has != nil && !s.left {
+		if p.Has = c.offersLocked(s); p.Has != nil && !s.left && !s.away() {
 			v.Peers = append(v.Peers, p)
 		}
 	}
 	v.Usual = c.usual.quantile()
+	v.Crowd = c.crowdLocked(&v, now)
 	c.pace.alone(c.soloOctets, c.soloTime)
 	c.mu.Unlock()
 
@@ -248,6 +277,13 @@ func (c *crowd) view(now time.Time) View {
 		c.pace.learn(v.Now, origin, total)
 	}
 	v.Origin.Rate = c.pace.rate()
+	if v.Crowd != nil {
+		v.Crowd.Alone = c.pace.best
+		v.Crowd.Doubtful = c.doubtful()
+		if c.striping {
+			v.PeerSecond = c.fit.read(now).second
+		}
+	}
 	fl.sawRate(max(c.pace.best, origin.rate))
 	return v
 }

@@ -31,6 +31,8 @@ type Config struct {
 	// Swarm and Router find other nodes; nil of either asks nobody.
 	Swarm  Swarm
 	Router dht.Router
+	// Self is this node's peer ID, by which a crowd ranks it.
+	Self string
 	// Policy is how strong evidence must be; zero is balanced. PolicyFor are
 	// the hosts with one of their own, the first that fits; Publishers are
 	// globs of hosts where only the publisher can put files.

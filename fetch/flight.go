@@ -47,6 +47,7 @@ type flight struct {
 	policy    verify.Policy
 	swarmed   bool // strangers are asked
 	id        dht.ID
+	board     *board // what others of the crowd are told; nil unless swarmed, under a digest with state lists
 
 	// invalid: an unsafe request has made what the flight brings unusable
 	// without validation (RFC 9111 section 4.4).
@@ -66,9 +67,11 @@ type flight struct {
 	perSource  map[string]int64
 	hungry     time.Time // since when a reader waits; zero when none does
 	leaderGone bool
-	rest       *rest         // of a body that outgrew the disk, for who comes first
-	renewed    *Stored       // for the leader, who takes it or leaves
-	settled    chan struct{} // closed when the cache has the body, or will not
+	serving    int              // reads of other nodes under way
+	knocked    func(dht.Member) // is told who follows; nil when nobody asks strangers
+	rest       *rest            // of a body that outgrew the disk, for who comes first
+	renewed    *Stored          // for the leader, who takes it or leaves
+	settled    chan struct{}    // closed when the cache has the body, or will not
 }
 
 // board joins the flight for the same object, or starts one with the journey's
@@ -273,7 +276,7 @@ func (fl *flight) dropDirectLocked() {
 
 // closeIfDoneLocked frees the body once the flight is over and nobody reads.
 func (fl *flight) closeIfDoneLocked() {
-	if fl.riders > 0 || !fl.released || fl.writer == nil {
+	if fl.riders > 0 || fl.serving > 0 || !fl.released || fl.writer == nil {
 		return
 	}
 	if fl.stored {

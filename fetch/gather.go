@@ -27,6 +27,7 @@ var askAgain = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 
 // gather makes this node a member of the object's crowd and meets the others.
 // The download never waits for it, and no question for one that came before.
 func (c *crowd) gather(ctx context.Context) {
+	c.openDoor()
 	defer c.gathered()
 	var rounds sync.WaitGroup
 	defer rounds.Wait()
@@ -92,8 +93,9 @@ func (c *crowd) meet(ctx context.Context, m dht.Member) {
 	if err != nil {
 		return
 	}
-	counted := false
-	for wait := 500 * time.Millisecond; ; wait = min(2*wait, 8*time.Second) {
+	counted, kicked := false, c.kicks(m.ID)
+	var known *source
+	for wait := firstWait; ; wait = min(2*wait, 8*time.Second) {
 		have, err := c.ask(ctx, peer)
 		complete := err == nil && have.Complete
 		if complete {
@@ -108,12 +110,16 @@ func (c *crowd) meet(ctx context.Context, m dht.Member) {
 				c.wake()
 				return
 			}
+			if known, err = c.hearOut(ctx, peer, m, known); err == nil && c.fl.board != nil {
+				continue // it has all by now, or its flight is over
+			}
 		case !errors.Is(err, ErrUnknown) && wait > 4*time.Second:
 			return // it cannot be reached
 		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-kicked:
 		case <-time.After(wait):
 		}
 	}

@@ -164,7 +164,10 @@ func (c *crowd) advance(p []byte, source string) (over bool, err error) {
 	defer fl.mu.Unlock()
 	fl.perSource[source] += int64(len(p))
 	fl.body.front += int64(len(p))
-	fl.body.end = fl.body.front
+	if !fl.body.dripping {
+		fl.body.end = fl.body.front
+	}
+	c.offerFrontLocked()
 	fl.hungry = time.Time{}
 	fl.cond.Broadcast()
 	if !c.joinLocked() && fl.body.front == fl.body.length {
@@ -229,7 +232,7 @@ func (c *crowd) creditLocked() {
 	layout := fl.body.layout
 	for i := layout.PieceAt(min(fl.body.front, layout.Length-1)); i < layout.Pieces(); i++ {
 		from := max(layout.Offset(i), fl.body.front)
-		if n := layout.Offset(i+1) - from; n > 0 {
+		if n := layout.Offset(i+1) - from; n > 0 && fl.body.arrivals[i].peer != "origin" {
 			fl.perSource[fl.body.arrivals[i].peer] += n
 			fl.f.stats.peer(n)
 		}

@@ -64,6 +64,9 @@ func (fl *flight) ask(stored *Stored) *Answer {
 	}
 	fl.meta, fl.writer = ans.Meta, writer
 	fl.body = newBody(ans.Meta, fl.proof)
+	if fl.swarmed && fl.proof.Digest().Algorithm().Lists() {
+		fl.board = newBoard(fl.body.layout.Pieces())
+	}
 	return ans
 }
 
@@ -262,6 +265,9 @@ func (fl *flight) settle() {
 		}
 	} else {
 		fl.forget()
+	}
+	if fl.board != nil {
+		fl.board.close(committed)
 	}
 	fl.mu.Lock()
 	defer fl.mu.Unlock()

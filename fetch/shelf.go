@@ -1,6 +1,8 @@
 package fetch
 
 import (
+	"context"
+
 	"github.com/flashcrowd/flashcrowd/dht"
 	"github.com/flashcrowd/flashcrowd/verify"
 )
@@ -57,17 +59,54 @@ func (f *Fetcher) underway(id dht.ID, token verify.Token) (*Shelved, error) {
 			continue
 		}
 		if fl.swarmed && fl.id == id && fl.want().Token() == token {
-			d := fl.proof.Digest()
-			return &Shelved{
-				Digest: d, Coding: fl.meta.Coding(), Has: NewPieces(d.Layout().Pieces()),
-				Body: nothing{}, Close: func() {},
-			}, nil
+			return fl.shelved(), nil
 		}
 	}
 	return nil, ErrUnknown
 }
 
-// nothing is the body of which no piece is offered.
-type nothing struct{}
+// shelved offers what this node may hand on of a body under way.
+func (fl *flight) shelved() *Shelved {
+	d := fl.proof.Digest()
+	sh := &Shelved{Digest: d, Coding: fl.meta.Coding(), Has: NewPieces(d.Layout().Pieces()), Body: lent{fl}, Close: func() {}}
+	if fl.board != nil {
+		sh.Has, sh.Follow = fl.board.offered(), fl.follow
+	}
+	fl.f.countServed(sh)
+	return sh
+}
 
-func (nothing) ReadAt([]byte, int64) (int, error) { return 0, ErrUnknown }
+// follow tells the flight's news to a follower, who is a member of the crowd by
+// that.
+func (fl *flight) follow(ctx context.Context, from dht.Member, tell func(News) error) error {
+	fl.mu.Lock()
+	knocked := fl.knocked
+	fl.mu.Unlock()
+	if knocked != nil {
+		knocked(from)
+	}
+	return fl.board.follow(ctx, tell)
+}
+
+// lent is the body of a flight as other nodes read it: it keeps the spool only
+// for as long as a read takes.
+type lent struct{ fl *flight }
+
+func (l lent) ReadAt(p []byte, off int64) (int, error) {
+	fl := l.fl
+	fl.mu.Lock()
+	w := fl.writer
+	if w == nil {
+		fl.mu.Unlock()
+		return 0, ErrUnknown
+	}
+	fl.serving++
+	fl.mu.Unlock()
+	defer func() {
+		fl.mu.Lock()
+		defer fl.mu.Unlock()
+		fl.serving--
+		fl.closeIfDoneLocked()
+	}()
+	return w.ReadAt(p, off)
+}

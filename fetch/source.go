@@ -21,7 +21,8 @@ type source struct {
 	orders []*order
 	fails  int
 	left   bool
-	known  float64 // its rate in earlier flights
+	known  float64     // its rate in earlier flights
+	member *membership // nil for a complete peer
 }
 
 // earned is the rate that the source is remembered by.
@@ -50,6 +51,9 @@ func (s *source) view(start, now time.Time) PeerView {
 	}
 	for _, o := range s.orders {
 		v.Orders = append(v.Orders, o.Order)
+	}
+	if s.member != nil {
+		s.member.show(&v, start)
 	}
 	return v
 }
@@ -88,7 +92,7 @@ func (c *crowd) give(o Order) {
 
 // receive takes the pieces of one order, each at once to where it belongs.
 func (c *crowd) receive(ctx context.Context, chain *verify.Chain, s *source, o *order) error {
-	layout := chain.List().Layout()
+	layout := c.fl.body.layout
 	body, err := s.peer.Open(ctx, Span{layout.Offset(o.First), layout.Offset(o.End)})
 	if err != nil {
 		return err
@@ -101,9 +105,10 @@ func (c *crowd) receive(ctx context.Context, chain *verify.Chain, s *source, o *
 		if _, err := io.ReadFull(in, piece); err != nil {
 			return err
 		}
-		if err := chain.Fit(i, piece); err != nil {
+		if err := c.judge(chain, s, i, piece); err != nil {
 			return err
 		}
+		c.fit.add(int64(len(piece)), time.Now())
 		if err := c.keep(chain, i, piece, arrival{s.peer.String(), in.began, time.Now()}); err != nil {
 			return err
 		}
@@ -146,8 +151,13 @@ func (c *crowd) keep(chain *verify.Chain, i int, piece []byte, came arrival) err
 	defer fl.mu.Unlock()
 	proven := fl.body.tail
 	fl.body.hold(i, came)
+	c.untried = true
+	c.offerLocked(chain, i, piece)
 	for k := fl.body.tail; k < proven; k++ {
 		a := fl.body.arrivals[k]
+		if chain == nil || a.peer == "origin" {
+			continue
+		}
 		c.provenMeter.addOver(fl.body.layout.Size(k), a.from, a.to)
 	}
 	c.joinLocked()
@@ -165,14 +175,21 @@ func (c *crowd) orderEnded(s *source, o *order, err error) {
 	switch {
 	case o.Next > o.First: // a peer that gives is not given up
 		s.fails = 0
+	case s.member != nil && (errors.Is(err, ErrBusy) || errors.Is(err, ErrUnknown) || errors.Is(err, errFalseClaim)):
+		s.member.disappoint(o, err)
 	case err != nil && !s.left && !errors.Is(err, context.Canceled):
 		s.fails++
 	}
-	giveUp := s.fails > 1 || errors.Is(err, ErrBanned) || errors.Is(err, ErrUnknown)
+	giveUp := s.fails > 1 || errors.Is(err, ErrBanned) || s.member == nil && errors.Is(err, ErrUnknown)
 	c.mu.Unlock()
 
 	var disk *diskError
 	var mismatch *verify.MismatchError
+	var claimed *claimError
+	if errors.As(err, &claimed) {
+		c.accuse(s, claimed)
+		return
+	}
 	if errors.As(err, &mismatch) {
 		mismatch.ListHash = s.have.ListHash // where the list in use says the same as its own
 	}
@@ -196,7 +213,7 @@ func (c *crowd) leave(id int, why string) {
 	for _, o := range s.orders {
 		o.cancel()
 	}
-	abandoned := s.camp == c.active && !slices.ContainsFunc(c.sources, func(x *source) bool { return x.camp == c.active && !x.left })
+	abandoned := s.camp != nil && s.camp == c.active && !slices.ContainsFunc(c.sources, func(x *source) bool { return x.camp == c.active && !x.left })
 	c.mu.Unlock()
 	c.fl.f.log.Debug("peer left", "peer", s.peer.String(), "why", why)
 	if abandoned {

@@ -208,7 +208,7 @@ func (n *Node) openFetch(context.Context) error {
 		Sharing: n.sharing(), Logger: n.log, Metrics: n.metrics,
 	}
 	if n.swarm != nil {
-		cfg.Swarm, cfg.Router = n.swarm, n.finder()
+		cfg.Swarm, cfg.Router, cfg.Self = n.swarm, n.finder(), n.host.ID().String()
 	}
 	n.fetch = fetch.New(cfg)
 	n.closing(func() error { n.fetch.Close(); return nil })

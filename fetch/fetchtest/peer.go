@@ -257,6 +257,9 @@ func (c *contact) States(ctx context.Context) ([]byte, error) {
 	return c.list(), nil
 }
 
+// Follow implements fetch.Peer: such a peer has no news.
+func (c *contact) Follow(context.Context, func(fetch.News)) error { return fetch.ErrUnknown }
+
 // Open implements fetch.Source.
 func (c *contact) Open(ctx context.Context, span fetch.Span) (io.ReadCloser, error) {
 	layout := verify.LayoutOf(int64(len(c.Body)))

@@ -15,7 +15,14 @@ func (s *Swarm) answer(w *reply, r *remote, req request) error {
 	if !s.takeSlot() {
 		return w.plain(ansBusy)
 	}
-	defer func() { <-s.answers }()
+	held := true
+	release := func() {
+		if held {
+			held = false
+			<-s.answers
+		}
+	}
+	defer release()
 	sh := s.lookUp(r, req)
 	if sh == nil {
 		return w.plain(ansGone)
@@ -24,6 +31,9 @@ func (s *Swarm) answer(w *reply, r *remote, req request) error {
 		defer sh.Close()
 	}
 	switch req.kind {
+	case askFollow:
+		release()
+		return s.follow(w, r, sh)
 	case askHave:
 		return w.have(haveOf(sh))
 	case askStates:
@@ -35,6 +45,13 @@ func (s *Swarm) answer(w *reply, r *remote, req request) error {
 		if !mayGet(sh, req.spans) {
 			return w.plain(ansGone)
 		}
+		if sh.Complete {
+			return s.upload(w, r, sh, req.spans)
+		}
+		if !s.partial.enter(req.id) {
+			return w.plain(ansBusy)
+		}
+		defer s.partial.leave(req.id)
 		return s.upload(w, r, sh, req.spans)
 	default:
 		return w.plain(ansGone)

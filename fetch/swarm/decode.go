@@ -125,7 +125,7 @@ func (r *request) take(m *message, f field) error {
 	case 4:
 		v, err = m.octets(f, maxCoding, atMost)
 		r.coding = string(v)
-	case 5, 6, 7:
+	case 5, 6, 7, 8:
 		if r.kind != 0 {
 			return malformed("two requests in one")
 		}
@@ -209,7 +209,7 @@ func decodeAnswer(b []byte) (answer, error) {
 			var n int64
 			n, err = m.uint(f)
 			a.number = uint64(n)
-		case 2, 3, 4, 5, 6:
+		case 2, 3, 4, 5, 6, 7:
 			if a.kind != 0 {
 				return answer{}, malformed("two answers in one")
 			}
@@ -230,6 +230,9 @@ func decodeAnswer(b []byte) (answer, error) {
 }
 
 func (a *answer) takeBody(b []byte) error {
+	if a.kind == ansNews {
+		return a.takeNews(b)
+	}
 	m := message{rest: b}
 	for len(m.rest) > 0 {
 		f, err := m.next()

@@ -1,6 +1,11 @@
 package swarm
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+
+	"github.com/flashcrowd/flashcrowd/fetch"
+)
 
 var (
 	// ErrMalformed: a peer sent what the protocol does not allow. It ends the
@@ -8,7 +13,7 @@ var (
 	ErrMalformed = errors.New("swarm: malformed")
 	// ErrBusy: a peer has no free slot, or this node asks it for too much at
 	// once.
-	ErrBusy = errors.New("swarm: busy")
+	ErrBusy = fmt.Errorf("swarm: %w", fetch.ErrBusy)
 	// ErrSlow: a peer missed a deadline.
 	ErrSlow = errors.New("swarm: peer too slow")
 	// ErrNotAPeer: the member can never be asked: this node itself, a name

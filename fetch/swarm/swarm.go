@@ -41,6 +41,7 @@ type Swarm struct {
 	metrics *metrics
 	bans    *bans
 	peers   *table
+	partial windows
 	answers chan struct{} // one element for each answer that is being given
 
 	// ctx ends when the swarm is closed.

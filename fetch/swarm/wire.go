@@ -18,14 +18,20 @@
 //	                                   <-  answer 4 head, data ... (the state list)
 //	request 5 (unknown id or token)    ->
 //	                                   <-  answer 5 gone
+//	request 6 follow(id, token, coding) ->
+//	                                   <-  answer 6 news(all so far)
+//	                                   <-  answer 6 news(what has changed) ... up to news(last)
 //	end of stream                      ->
 //	                                   <-  end of stream
 //
 // Frame: length (uvarint, shortest form) | message (protobuf, that many octets)
 //
 //	request  1 number  2 id[32]  3 token[16]  4 coding  5 have{}  6 get{1 span{1 offset 2 length}...}  7 states{}
+//	         8 follow{}
 //	answer   1 number  2 have{1 complete 2 pieces 3 list hash[32] 4 piece hashes[32 each]}
 //	         3 head{1 total}  4 data{1 octets 2 last}  5 gone{}  6 busy{}
+//	         7 news{1 claim{1 piece 2 hash[32] 3 own}...  2 lost...  3 intends  4 intent{1 first 2 pieces 3 lease ms}...
+//	           5 member{1 peer id 2 address...}...  6 back-off ms  7 complete  8 last}
 //
 // gone: the one refusal, the same octets for an unknown id or token, another
 // coding, what is not shared, a banned asker, spans that are not offered, and
@@ -38,7 +44,8 @@
 // malformed, and the stream is reset.
 //
 // A peer is banned for good when the octets of its data frames are more than
-// the total in its own head, or fewer at the frame that it marked as the last.
+// the total in its own head, or fewer at the frame that it marked as the last,
+// and when a piece that it sends is not what its own claim or state list says.
 // A stream that just ends or is reset is an accident.
 //
 //	limit                            value
@@ -48,6 +55,10 @@
 //	inbound streams a peer           32, the rest is reset
 //	streams out to one peer          16 in use, 4 idle for 10 s
 //	answers at a time, all peers     256, a wait of 1 s for a slot, then busy
+//	answers with pieces, at a time   8 of each body that is not complete, then busy
+//	news                             8192 claims and losses, 4 intents, 32 members of 16 addresses
+//	lease, hint of back-off          10 s, 5 s; longer ones count as that
+//	news, at least                   every 4 s; none for 10 s ends them
 //	connect, first octet, idle       10 s, 5 s, 10 s for each 16 KiB
 //	server: next request, its frame  60 s, 10 s; a write of 64 KiB 30 s
 
@@ -83,12 +94,14 @@ const (
 	askHave   kind = 5
 	askGet    kind = 6
 	askStates kind = 7
+	askFollow kind = 8
 
 	ansHave kind = 2
 	ansHead kind = 3
 	ansData kind = 4
 	ansGone kind = 5
 	ansBusy kind = 6
+	ansNews kind = 7
 )
 
 // request is one request frame.
@@ -110,5 +123,6 @@ type answer struct {
 	pieces, listHash, hashes []byte // have
 	total                    int64  // head
 	octets                   []byte // data
-	last                     bool   // data
+	last                     bool   // data, news
+	news                     *fetch.News
 }

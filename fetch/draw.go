@@ -1,0 +1,251 @@
+package fetch
+
+import (
+	"errors"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/flashcrowd/flashcrowd/verify"
+)
+
+// stripe is a run of pieces on its way from the origin. The conductor starts
+// and forgets it.
+type stripe struct {
+	Run
+	done chan struct{}
+	err  error // once done is closed
+	got  int64
+}
+
+// startStriping notes that from here on the origin is drawn on by runs.
+func (c *crowd) startStriping(v View) {
+	if v.Crowd == nil {
+		return
+	}
+	listed := slices.ContainsFunc(v.Peers, func(p PeerView) bool { return !p.Partial })
+	if listed && !c.striping {
+		return // let go for complete peers
+	}
+	c.striping = true
+	c.fl.mu.Lock()
+	defer c.fl.mu.Unlock()
+	c.fl.body.dripping = true
+}
+
+// heed does what a plan says of members and of orders that are not needed.
+func (c *crowd) heed(p Plan) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, id := range p.Excuse {
+		c.sources[id].member.excused = true
+	}
+	for _, o := range p.Void {
+		for _, x := range c.sources[o.Peer].orders {
+			if x.First == o.First && x.Since == o.Since {
+				x.cancel()
+			}
+		}
+	}
+}
+
+// draw takes r from the origin.
+func (c *crowd) draw(r Run) {
+	s := &stripe{Run: r, done: make(chan struct{})}
+	c.mu.Lock()
+	c.stripe = s
+	c.mu.Unlock()
+	c.wg.Go(func() {
+		defer c.wake()
+		defer close(s.done)
+		s.err = c.drawPieces(s)
+	})
+}
+
+func (c *crowd) drawPieces(s *stripe) error {
+	layout := c.fl.body.layout
+	body, err := c.origin.Open(c.ctx, Span{layout.Offset(s.First), layout.Offset(s.End)})
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	buf := make([]byte, layout.PieceSize)
+	for i := s.First; i < s.End; i++ {
+		piece := buf[:layout.Size(i)]
+		in := &metered{Reader: body, m: &c.originMeter, first: func(time.Time) {}}
+		if _, err := io.ReadFull(in, piece); err != nil {
+			return err
+		}
+		s.got += int64(len(piece))
+		if err := c.keepOwn(i, piece); err != nil {
+			return err
+		}
+		c.wake()
+	}
+	return nil
+}
+
+// keepOwn puts a piece that the origin sent to this node where it belongs, in
+// place of what a peer may have said that it is.
+func (c *crowd) keepOwn(i int, piece []byte) error {
+	c.disk.Lock()
+	defer c.disk.Unlock()
+	fl := c.fl
+	if c.over() {
+		return nil
+	}
+	skip := max(c.front()-fl.body.layout.Offset(i), 0)
+	if skip < int64(len(piece)) {
+		if _, err := fl.writer.WriteAt(piece[skip:], fl.body.layout.Offset(i)+skip); err != nil {
+			return &diskError{err}
+		}
+	}
+	if c.chain != nil {
+		if err := c.chain.Fit(i, piece); err != nil {
+			c.giveUpListLocked()
+		}
+	}
+	hash := verify.HashPiece(piece)
+	fl.f.stats.origin(int64(len(piece)))
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	fl.perSource["origin"] += int64(len(piece))
+	old, held := fl.body.hashes[i]
+	was := fl.body.arrivals[i]
+	now := time.Now()
+	fl.body.own.Add(i)
+	fl.body.hold(i, arrival{"origin", now, now})
+	fl.body.hashes[i] = hash
+	c.untried = true
+	fl.board.claim(Claim{Piece: i, Hash: hash, Own: true})
+	c.mu.Lock()
+	c.appearedLocked(i, now)
+	author := c.authorLocked(i, old, was.peer)
+	c.mu.Unlock()
+	switch {
+	case !held || was.peer == "origin":
+	case old != hash:
+		c.exposeLocked(author)
+	default:
+		c.mu.Lock()
+		c.checked[author]++
+		c.mu.Unlock()
+	}
+	c.joinLocked()
+	return nil
+}
+
+// giveUpListLocked drops a list that contradicts what the origin itself sent.
+// disk is held.
+func (c *crowd) giveUpListLocked() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.active != nil {
+		c.active.exposed = true
+		for _, s := range c.sources {
+			s.left = s.left || s.camp == c.active
+		}
+	}
+	c.chain, c.active = nil, nil
+}
+
+// stripeEnded takes note of a stripe that came to its end.
+func (c *crowd) stripeEnded() {
+	c.mu.Lock()
+	s := c.stripe
+	if s == nil {
+		c.mu.Unlock()
+		return
+	}
+	select {
+	case <-s.done:
+		c.stripe = nil
+		c.mu.Unlock()
+	default:
+		c.mu.Unlock()
+		return
+	}
+	switch {
+	case c.over():
+	case s.err == nil:
+		c.failures = 0
+	case errors.As(s.err, new(*diskError)):
+		c.fail(s.err)
+	default:
+		if s.got > 0 {
+			c.failures = 0
+		}
+		c.originFailed(s.err, c.failedAt)
+		var after retryAfter
+		if errors.As(s.err, &after) {
+			c.fl.board.backOff(time.Now().Add(after.RetryAfter()))
+		}
+	}
+}
+
+// announce tells the crowd what this node takes and will take next.
+func (c *crowd) announce(next Run, v View) {
+	if v.Crowd == nil {
+		return
+	}
+	c.mu.Lock()
+	c.next = next
+	var runs []Run
+	if c.stripe != nil {
+		runs = append(runs, c.stripe.Run)
+	}
+	if !next.Empty() {
+		runs = append(runs, next)
+	}
+	same := slices.Equal(runs, c.intends)
+	c.intends = runs
+	c.mu.Unlock()
+	if same {
+		return
+	}
+	in := []Announced{}
+	for _, r := range runs {
+		in = append(in, Announced{r, v.Crowd.Patience(v.Layout.PieceSize)})
+	}
+	c.fl.board.intend(in)
+}
+
+// crowdLocked is the crowd as the planner sees it, nil before there is one.
+func (c *crowd) crowdLocked(v *View, now time.Time) *Crowd {
+	if c.since.IsZero() {
+		return nil
+	}
+	c.flowBest = max(c.flowBest, float64(c.flow.read(now).second))
+	x := &Crowd{
+		Rank: RankOf(c.fl.id, c.fl.f.cfg.Self), Since: c.since.Sub(c.fl.start), News: c.news.Sub(c.fl.start),
+		Flow: c.flowBest, Striping: c.striping, Next: c.next,
+	}
+	if c.stripe != nil {
+		x.Stripe = c.stripe.Run
+	}
+	if hint := c.hinted.Sub(c.fl.start); hint > v.Origin.NotBefore && c.striping {
+		v.Origin.NotBefore = hint
+	}
+	return x
+}
+
+// dripSize octets of the front are let out each time that readers have waited
+// for dripEvery, while nothing newer is proven: 16 KiB in 5 s are promised.
+const (
+	dripSize  = 16 << 10
+	dripEvery = 3 * time.Second
+)
+
+// drip lets readers have a little of the front that is kept back.
+func (c *crowd) drip(now time.Time) {
+	fl := c.fl
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	b := &fl.body
+	if !b.dripping || fl.landed || fl.hungry.IsZero() || now.Sub(fl.hungry) < dripEvery || b.end >= b.front {
+		return
+	}
+	b.end = min(b.front, b.end+dripSize)
+	fl.hungry = time.Time{}
+	fl.cond.Broadcast()
+}

@@ -1,0 +1,187 @@
+package fetchtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/flashcrowd/flashcrowd/dht"
+	"github.com/flashcrowd/flashcrowd/fetch"
+	"github.com/flashcrowd/flashcrowd/verify"
+)
+
+// Mesh is the exchange among Fetchers of one process, each over a line of its
+// own. The zero value is empty.
+type Mesh struct {
+	mu    sync.Mutex // guards following
+	nodes map[string]*MeshNode
+	lies  []verify.Lie
+}
+
+// MeshNode is one node of a Mesh.
+type MeshNode struct {
+	Name string
+	// Up carries what it sends.
+	Up *Link
+	// Shelf is what it offers; set before anybody asks.
+	Shelf fetch.Shelf
+	// Lies inverts a bit in every piece that it sends, and in what it claims
+	// of those if ClaimsIt.
+	Lies, ClaimsIt bool
+
+	mesh *Mesh
+}
+
+// Add makes a node known by its name.
+func (m *Mesh) Add(n *MeshNode) fetch.Swarm {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.nodes == nil {
+		m.nodes = make(map[string]*MeshNode)
+	}
+	n.mesh = m
+	m.nodes[n.Name] = n
+	return &meshSwarm{m, n}
+}
+
+// Banned returns who was banned, by anybody.
+func (m *Mesh) Banned() map[string]bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := map[string]bool{}
+	for _, l := range m.lies {
+		out[l.Peer] = true
+	}
+	return out
+}
+
+type meshSwarm struct {
+	m    *Mesh
+	self *MeshNode
+}
+
+func (s *meshSwarm) Peer(m dht.Member, w fetch.Want) (fetch.Peer, error) {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	n := s.m.nodes[m.ID]
+	if n == nil || n == s.self {
+		return nil, errors.New("fetchtest: no such peer")
+	}
+	return &meshPeer{n, s.self, w}, nil
+}
+
+func (s *meshSwarm) Ban(l verify.Lie) {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	s.m.lies = append(s.m.lies, l)
+}
+
+type meshPeer struct {
+	*MeshNode
+	from *MeshNode
+	want fetch.Want
+}
+
+func (p *meshPeer) String() string { return p.Name }
+
+func (p *meshPeer) open(ctx context.Context) (*fetch.Shelved, error) {
+	if err := p.Up.answer(ctx); err != nil {
+		return nil, err
+	}
+	if p.mesh.Banned()[p.Name] {
+		return nil, fetch.ErrBanned
+	}
+	return p.Shelf.Open(p.want.ID, p.want.Token())
+}
+
+func (p *meshPeer) Have(ctx context.Context) (fetch.Have, error) {
+	sh, err := p.open(ctx)
+	if err != nil {
+		return fetch.Have{}, err
+	}
+	defer sh.Close()
+	if !sh.Complete {
+		return fetch.Have{Has: sh.Has}, nil
+	}
+	return fetch.Have{
+		Complete: true, Has: fetch.AllPieces(sh.Digest.Layout().Pieces()),
+		ListHash: verify.HashPiece(sh.States), Pieces: sh.Pieces,
+	}, nil
+}
+
+func (p *meshPeer) States(ctx context.Context) ([]byte, error) {
+	sh, err := p.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer sh.Close()
+	if !sh.Complete {
+		return nil, fetch.ErrUnknown
+	}
+	return bytes.Clone(sh.States), nil
+}
+
+func (p *meshPeer) Follow(ctx context.Context, hear func(fetch.News)) error {
+	sh, err := p.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer sh.Close()
+	if sh.Complete {
+		hear(fetch.News{Complete: true})
+		return nil
+	}
+	if sh.Follow == nil {
+		return fetch.ErrUnknown
+	}
+	return sh.Follow(ctx, dht.Member{ID: p.from.Name}, func(n fetch.News) error {
+		if err := p.Up.answer(ctx); err != nil {
+			return err
+		}
+		if p.Lies && p.ClaimsIt {
+			n.Claims = p.falsify(sh, n.Claims)
+		}
+		hear(n)
+		return nil
+	})
+}
+
+// falsify claims what the lying node sends.
+func (p *meshPeer) falsify(sh *fetch.Shelved, claims []fetch.Claim) []fetch.Claim {
+	var out []fetch.Claim
+	l := sh.Digest.Layout()
+	for _, c := range claims {
+		piece := make([]byte, l.Size(c.Piece))
+		if _, err := sh.Body.ReadAt(piece, l.Offset(c.Piece)); err != nil && !errors.Is(err, io.EOF) {
+			continue
+		}
+		piece[0] ^= 1
+		out = append(out, fetch.Claim{Piece: c.Piece, Hash: verify.HashPiece(piece), Own: true})
+	}
+	return out
+}
+
+func (p *meshPeer) Open(ctx context.Context, span fetch.Span) (io.ReadCloser, error) {
+	sh, err := p.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer sh.Close()
+	l := sh.Digest.Layout()
+	for i := l.PieceAt(span.Offset); l.Offset(i) < span.End && i < l.Pieces(); i++ {
+		if !sh.Complete && !sh.Has.Has(i) {
+			return nil, fetch.ErrUnknown
+		}
+	}
+	data := make([]byte, span.Len())
+	if _, err := sh.Body.ReadAt(data, span.Offset); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("fetchtest: read: %w", err)
+	}
+	for at := int64(0); p.Lies && at < span.Len(); at += l.PieceSize {
+		data[at] ^= 1
+	}
+	return newFlow(ctx, p.Up, data, io.EOF, func(int) {}, func() {}), nil
+}

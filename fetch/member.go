@@ -1,0 +1,265 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/flashcrowd/flashcrowd/dht"
+	"github.com/flashcrowd/flashcrowd/verify"
+)
+
+// firstWait is how soon a member that does not know the object yet is asked
+// again: its header fields may be a moment behind.
+const firstWait = 500 * time.Millisecond
+
+// membership is what is known of a member that has not all. The crowd's mu
+// guards it.
+type membership struct {
+	rank    uint64
+	group   string
+	claims  map[int]Claim
+	intents []heard
+	excused bool
+	gone    bool // its news have ended
+	busy    time.Time
+}
+
+// heard is an intent as a member announced it.
+type heard struct {
+	Run
+	until time.Time
+}
+
+// show adds to v what the planner should know of m.
+func (m *membership) show(v *PeerView, start time.Time) {
+	v.Partial, v.Rank, v.Group, v.Excused = true, m.rank, m.group, m.excused
+	v.NotBefore = m.busy.Sub(start)
+	for _, in := range m.intents {
+		v.Intents = append(v.Intents, Intent{in.Run, in.until.Sub(start)})
+	}
+}
+
+// offers returns the pieces that m offers.
+func (m *membership) offers(c *crowd) Pieces {
+	p := NewPieces(c.fl.body.layout.Pieces())
+	for i := range m.claims {
+		p.Add(i)
+	}
+	return p
+}
+
+// away reports whether s is a member whose news have ended.
+func (s *source) away() bool { return s.member != nil && s.member.gone }
+
+// disappoint takes note of an order that came to nothing without blame.
+func (m *membership) disappoint(o *order, err error) {
+	m.busy = time.Now().Add(100 * time.Millisecond)
+	for i := o.Next; i < o.End && !errors.Is(err, ErrBusy); i++ {
+		delete(m.claims, i)
+	}
+}
+
+// openDoor lets those who follow this node be met, too.
+func (c *crowd) openDoor() {
+	c.fl.mu.Lock()
+	defer c.fl.mu.Unlock()
+	c.fl.knocked = func(m dht.Member) {
+		c.mu.Lock()
+		over := c.peersCtx.Err() != nil
+		kick := c.tellers[m.ID]
+		c.mu.Unlock()
+		switch {
+		case over:
+		case kick != nil:
+			select {
+			case kick <- struct{}{}:
+			default:
+			}
+		case c.isNew(m.ID):
+			c.wg.Go(func() { c.meet(c.peersCtx, m) })
+		}
+	}
+}
+
+// kicks returns what tells that a member that was met has called itself.
+func (c *crowd) kicks(id string) <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.tellers == nil {
+		c.tellers = make(map[string]chan struct{})
+	}
+	kick := make(chan struct{}, 1)
+	c.tellers[id] = kick
+	return kick
+}
+
+// hearOut follows a member until its news end. It is nil when the member ended
+// them in good order.
+func (c *crowd) hearOut(ctx context.Context, peer Peer, m dht.Member, s *source) (*source, error) {
+	if c.fl.board == nil {
+		return nil, ErrUnknown
+	}
+	err := peer.Follow(ctx, func(n News) {
+		if s == nil {
+			s = c.enroll(peer, m)
+		}
+		c.hear(s, n)
+	})
+	if s != nil {
+		c.mu.Lock()
+		s.member.gone = true
+		c.mu.Unlock()
+		c.wake()
+	}
+	return s, err
+}
+
+// enroll makes a source of a live member.
+func (c *crowd) enroll(peer Peer, m dht.Member) *source {
+	c.fl.board.met(m)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.since.IsZero() {
+		c.since = time.Now()
+	}
+	s := &source{id: len(c.sources), peer: peer, member: &membership{
+		rank: RankOf(c.fl.id, peer.String()), group: groupOf(m), claims: make(map[int]Claim),
+	}}
+	c.sources = append(c.sources, s)
+	return s
+}
+
+// groupOf returns the address group of m, "" when it is not known or near.
+func groupOf(m dht.Member) string {
+	for _, a := range m.Addrs {
+		parts := strings.Split(a, "/")
+		if len(parts) < 3 {
+			continue
+		}
+		ip, err := netip.ParseAddr(parts[2])
+		if err != nil || ip.IsPrivate() || ip.IsLoopback() {
+			continue
+		}
+		bits := 48
+		if ip.Is4() {
+			bits = 24
+		}
+		p, err := ip.Prefix(bits)
+		if err == nil {
+			return p.String()
+		}
+	}
+	return ""
+}
+
+// hear takes in what a member says.
+func (c *crowd) hear(s *source, n News) {
+	defer c.wake()
+	for _, m := range n.Members {
+		if c.isNew(m.ID) {
+			c.wg.Go(func() { c.meet(c.peersCtx, m) })
+		}
+	}
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := s.member
+	m.gone = false
+	for _, cl := range n.Claims {
+		m.claims[cl.Piece] = cl
+		c.appearedLocked(cl.Piece, now)
+		m.excused = m.excused && !cl.Own
+	}
+	for _, i := range n.Lost {
+		delete(m.claims, i)
+	}
+	if n.Intends {
+		m.intents = m.intents[:0]
+		for _, in := range n.Intents {
+			m.intents = append(m.intents, heard{in.Run, now.Add(in.Lease)})
+		}
+	}
+	if n.Backoff > 0 && c.striping {
+		c.hinted = now.Add(n.Backoff)
+	}
+}
+
+// appearedLocked notes that somebody has piece i.
+func (c *crowd) appearedLocked(i int, now time.Time) {
+	if c.seen == nil {
+		c.seen = NewPieces(c.fl.body.layout.Pieces())
+	}
+	if !c.seen.Has(i) {
+		c.seen.Add(i)
+		c.news = now
+		c.flow.add(c.fl.body.layout.Size(i), now)
+	}
+}
+
+// errFalseClaim: a piece is what its sender claimed, and that is not what the
+// list in use says.
+var errFalseClaim = errors.New("fetch: false claim")
+
+// claimError: a piece is not what its sender claimed.
+type claimError struct {
+	piece         int
+	claimed, sent [32]byte
+}
+
+func (e *claimError) Error() string { return "fetch: " + verify.ErrClaim.Error() }
+
+// judge holds a piece against what its sender committed to, and against the
+// list in use if there is one.
+func (c *crowd) judge(chain *verify.Chain, s *source, i int, piece []byte) error {
+	if s.member == nil {
+		return chain.Fit(i, piece)
+	}
+	c.mu.Lock()
+	claim, known := s.member.claims[i]
+	c.mu.Unlock()
+	if !known {
+		return errFalseClaim
+	}
+	if verify.FitsClaim(piece, claim.Hash) != nil {
+		return &claimError{i, claim.Hash, verify.HashPiece(piece)}
+	}
+	if chain != nil && chain.Fit(i, piece) != nil {
+		return errFalseClaim
+	}
+	return nil
+}
+
+// offerLocked offers a piece of a peer that is on disk. fl.mu is held.
+func (c *crowd) offerLocked(chain *verify.Chain, i int, piece []byte) {
+	if c.fl.board == nil {
+		return
+	}
+	var hash [32]byte
+	if chain != nil {
+		hash = chain.PieceHash(i)
+	} else {
+		hash = verify.HashPiece(piece)
+	}
+	c.fl.body.hashes[i] = hash
+	c.fl.board.claim(Claim{Piece: i, Hash: hash})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.appearedLocked(i, time.Now())
+}
+
+// offerFrontLocked offers the pieces of the front that are new. fl.mu is held.
+func (c *crowd) offerFrontLocked() {
+	if c.fl.board == nil || c.recorder == nil {
+		return
+	}
+	hashes := c.recorder.Hashes()
+	for ; c.offered < len(hashes); c.offered++ {
+		c.fl.board.claim(Claim{Piece: c.offered, Hash: hashes[c.offered], Own: true})
+		c.mu.Lock()
+		c.appearedLocked(c.offered, time.Now())
+		c.mu.Unlock()
+	}
+}
