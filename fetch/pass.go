@@ -124,6 +124,7 @@ func (j *journey) invalidate(m *Meta) {
 func (f *Fetcher) forget(u *url.URL) {
 	plain := *u
 	plain.Fragment, plain.User = "", nil
+	f.awaitKeeping(f.ctx, plain.String()) // or it would be missed
 	f.cfg.Cache.Invalidate(plain.String())
 	id, err := dht.URLID(&plain)
 	if err != nil {
