@@ -182,7 +182,7 @@ func (c *crowd) hear(s *source, n News) {
 			m.intents = append(m.intents, heard{in.Run, now.Add(in.Lease)})
 		}
 	}
-	if n.Backoff > 0 && c.striping {
+	if n.Backoff > 0 {
 		c.hinted = now.Add(n.Backoff)
 	}
 }
