@@ -63,7 +63,7 @@ func TestUpFlagsReachTheConfig(t *testing.T) {
 		Proxy: "0.0.0.0:1", Admin: "2", Data: "d", CacheSize: 64 << 20, Network: "ci", Bootstrap: []string{"none"},
 		Mirrors: []node.Mirror{{Listen: "3", Origin: parsed(t, "https://a.example")}, {Listen: "4", Origin: parsed(t, "http://b.example")}},
 		Allow:   []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32")}, ConnectPorts: node.Ports{{First: 443, Last: 443}},
-		Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Swarm: "off", Share: "all", SharePrivate: "off", Policy: "balanced",
+		Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Swarm: "off", LAN: "on", Share: "all", SharePrivate: "off", Policy: "balanced",
 		Resolve: map[string][]netip.Addr{
 			"a.example": {netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("::1")}, "b.example": {netip.MustParseAddr("::2")},
 		},

@@ -13,17 +13,18 @@ type Status struct {
 	Mode         string `json:"mode"`
 	Connectivity string `json:"connectivity"`
 	// Peers are connected nodes, RoutingTable those in the DHT's table.
-	Peers        int `json:"peers"`
-	RoutingTable int `json:"routing_table"`
-	// Neighbours are nodes that mDNS found on the local network.
-	Neighbours int    `json:"neighbours"`
-	Policy     string `json:"policy"`
-	Share      string `json:"share"`
+	Peers        int    `json:"peers"`
+	RoutingTable int    `json:"routing_table"`
+	Policy       string `json:"policy"`
+	Share        string `json:"share"`
 
 	Cache    CacheStatus   `json:"cache"`
 	Bytes    BytesStatus   `json:"bytes"`
 	Requests RequestStatus `json:"requests"`
 	Verify   VerifyStatus  `json:"verify"`
+
+	// Neighbours are nodes that mDNS found on the local network.
+	Neighbours int `json:"neighbours"`
 }
 
 // CacheStatus is what lies on disk and may, in octets.
