@@ -144,9 +144,9 @@ func (n *Net) Host(ctx context.Context, name string, line Line) (*Host, error) {
 			return nil, err
 		}
 	}
-	cubic := h.Command(ctx, "sh", "-c", "echo cubic >/proc/sys/net/ipv4/tcp_congestion_control")
-	if out, err := cubic.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("netns: set cubic on %s: %w: %s", name, err, out)
+	reno := h.Command(ctx, "sh", "-c", "echo reno >/proc/sys/net/ipv4/tcp_congestion_control")
+	if out, err := reno.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("netns: set reno on %s: %w: %s", name, err, out)
 	}
 	return h, h.SetLine(ctx, line)
 }

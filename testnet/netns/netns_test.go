@@ -165,7 +165,7 @@ func TestProcessesEndInOrder(t *testing.T) {
 	if used, err := busy.CPU(); err != nil || used == 0 {
 		t.Errorf("CPU time after the end: %v, %v", used, err)
 	}
-	if out, err := host.Command(t.Context(), "cat", "/proc/sys/net/ipv4/tcp_congestion_control").Output(); err != nil || string(out) != "cubic\n" {
+	if out, err := host.Command(t.Context(), "cat", "/proc/sys/net/ipv4/tcp_congestion_control").Output(); err != nil || string(out) != "reno\n" {
 		t.Errorf("congestion control %q, %v", out, err)
 	}
 }
