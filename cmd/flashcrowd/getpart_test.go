@@ -72,7 +72,7 @@ func TestPartDoesNotFollowLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := os.Symlink(victim, filepath.Join(dir, "file.part")); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	if _, err := openPart(filepath.Join(dir, "file"), parsed(t, partURL)); err == nil {
 		t.Error("a link was opened")

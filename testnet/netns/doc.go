@@ -11,8 +11,8 @@
 // It needs Linux, root and iproute2. There is no delay and no loss but in the
 // queues: a line is a token bucket at each end (tbf), so a round trip takes
 // what waits in the queues, at most Queue for each crossing, and below 1 ms on
-// idle lines. Congestion control is reno everywhere, which every kernel allows in a namespace, whatever the machine's
-// default is.
+// idle lines. Congestion control is reno everywhere, which every kernel allows
+// in a namespace, whatever the machine's default is.
 //
 // Everything is gone after Close. A child process sees to that and does it as
 // well when this process panics, is interrupted or killed. Several networks,
