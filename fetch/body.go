@@ -29,6 +29,10 @@ type body struct {
 	// hashes those of all that are held.
 	own    Pieces
 	hashes map[int][32]byte
+	// scraps are what was on disk from the start of pieces that were not there
+	// whole; onDisk is how far the front can come without the origin.
+	scraps map[int][]Span
+	onDisk int64
 	// dripping: what is behind end is let out bit by bit.
 	dripping bool
 	// returns: ranges of the origin can be asked for.
@@ -44,7 +48,7 @@ type arrival struct {
 }
 
 func newBody(m *Meta, proof verify.Proof) body {
-	b := body{length: m.Length, arrivals: map[int]arrival{}, loose: map[int]bool{}, hashes: map[int][32]byte{}}
+	b := body{length: m.Length, arrivals: map[int]arrival{}, loose: map[int]bool{}, hashes: map[int][32]byte{}, scraps: map[int][]Span{}}
 	if m.Length >= 0 {
 		b.layout = verify.LayoutOf(m.Length)
 		b.returns = m.Status == http.StatusOK && acceptsRanges(m) && (m.StrongETag() != "" || proof.Valid())

@@ -32,17 +32,18 @@ type crowd struct {
 	untried                       bool // fl.mu guards it: the whole was not held against the digest as it is
 
 	// Owned by the conductor.
-	pace      pace
-	failures  int
-	failedAt  int64     // front at the latest failure
-	failing   time.Time // since when the origin fails without an octet between
-	lastErr   error
-	notBefore time.Time
-	noReturn  bool
-	striping  bool
-	doubting  bool
-	offered   int // pieces of the front that others were told of; disk guards it
-	letGone   int // how often the origin was let go
+	pace         pace
+	failures     int
+	failedAt     int64     // front at the latest failure
+	failing      time.Time // since when the origin fails without an octet between
+	lastErr      error
+	notBefore    time.Time
+	noReturn     bool
+	striping     bool
+	doubting     bool
+	checkpointed time.Time // when the cache was last told what is right; disk guards it
+	offered      int       // pieces of the front that others were told of; disk guards it
+	letGone      int       // how often the origin was let go
 
 	mu          sync.Mutex // guards following
 	lead        *lead
@@ -188,7 +189,7 @@ func (c *crowd) step(now time.Time) {
 	c.heed(p)
 	switch p.Origin {
 	case LetGo:
-		if !c.sure() {
+		if !c.sure() || c.front() < c.fl.body.onDisk {
 			break
 		}
 		c.letGone++

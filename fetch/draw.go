@@ -117,6 +117,7 @@ func (c *crowd) keepOwn(i int, piece []byte) error {
 	fl.body.hold(i, arrival{"origin", now, now})
 	fl.body.hashes[i] = hash
 	c.untried = true
+	c.checkpointLocked(now)
 	fl.board.claim(Claim{Piece: i, Hash: hash, Own: true})
 	c.mu.Lock()
 	c.appearedLocked(i, now)

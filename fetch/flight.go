@@ -61,9 +61,10 @@ type flight struct {
 	body       body
 	landed     bool
 	failure    error
-	released   bool  // writer takes no more octets
-	stored     bool  // writer was committed
-	whole      *Seal // once landed and right
+	released   bool   // writer takes no more octets
+	stored     bool   // writer was committed
+	remains    []Span // what is kept of a body that did not land; nil for nothing
+	whole      *Seal  // once landed and right
 	perSource  map[string]int64
 	hungry     time.Time // since when a reader waits; zero when none does
 	leaderGone bool
@@ -248,7 +249,13 @@ func (fl *flight) join() bool {
 // it still has octets to get.
 func (fl *flight) leave(leader bool) {
 	fl.mu.Lock()
-	defer fl.mu.Unlock()
+	end := fl.leaveLocked(leader)
+	fl.mu.Unlock()
+	end()
+}
+
+// leaveLocked is leave but for what it returns, which is called without a lock.
+func (fl *flight) leaveLocked(leader bool) (end func()) {
 	fl.riders--
 	fl.leaderGone = fl.leaderGone || leader
 	if fl.riders == 0 && !fl.landed {
@@ -263,7 +270,7 @@ func (fl *flight) leave(leader bool) {
 		closeStored(fl.renewed)
 		fl.renewed = nil
 	}
-	fl.closeIfDoneLocked()
+	return fl.endIfDoneLocked()
 }
 
 // dropDirectLocked closes an answer that was meant for a leader who left.
@@ -274,17 +281,15 @@ func (fl *flight) dropDirectLocked() {
 	}
 }
 
-// closeIfDoneLocked frees the body once the flight is over and nobody reads.
-func (fl *flight) closeIfDoneLocked() {
+// endIfDoneLocked returns what frees the body once the flight is over and
+// nobody reads, to be called when no lock is held any more.
+func (fl *flight) endIfDoneLocked() func() {
 	if fl.riders > 0 || fl.serving > 0 || !fl.released || fl.writer == nil {
-		return
+		return func() {}
 	}
-	if fl.stored {
-		fl.writer.Release()
-	} else {
-		fl.writer.Abort()
-	}
+	w := fl.writer
 	fl.writer = nil
+	return fl.end(w)
 }
 
 // wait returns when the header fields are in, or ctx is done.

@@ -168,6 +168,7 @@ func (c *crowd) advance(p []byte, source string) (over bool, err error) {
 		fl.body.end = fl.body.front
 	}
 	c.offerFrontLocked()
+	c.checkpointLocked(now)
 	fl.hungry = time.Time{}
 	fl.cond.Broadcast()
 	if !c.joinLocked() && fl.body.front == fl.body.length {
@@ -234,7 +235,9 @@ func (c *crowd) creditLocked() {
 		from := max(layout.Offset(i), fl.body.front)
 		if n := layout.Offset(i+1) - from; n > 0 && fl.body.arrivals[i].peer != "origin" {
 			fl.perSource[fl.body.arrivals[i].peer] += n
-			fl.f.stats.peer(n)
+			if fl.body.arrivals[i].fromPeer() {
+				fl.f.stats.peer(n)
+			}
 		}
 	}
 }

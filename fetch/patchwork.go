@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 )
 
 // patchwork reads the octets [off,end) of a body in order: what is held from
-// the disk, what is missing from the origin, one range for each gap.
+// the disk, what is missing from the origin, one range for each gap. Close may be
+// called while another goroutine reads.
 type patchwork struct {
 	ctx  context.Context
 	src  Source
@@ -17,17 +19,22 @@ type patchwork struct {
 	keep *keeping // takes what the origin sends; nil keeps nothing
 
 	off, end int64
-	ahead    io.ReadCloser // the first gap, opened before its turn; see begin
-	from     io.ReadCloser // the origin, while it is its turn
-	until    int64         // where the turn ends
-	sent     int64         // octets that were read, of which
-	fresh    int64         // the origin's
+	until    int64 // where the turn ends
+	sent     int64 // octets that were read, of which
+	fresh    int64 // the origin's
+
+	mu      sync.Mutex // guards following
+	closed  bool
+	ahead   io.ReadCloser // the gap aheadOf, opened before its turn; see begin
+	aheadOf Span
+	from    io.ReadCloser // the origin, while it is its turn
 }
 
 // begin asks the origin for the first gap: before anything is promised it is
 // known that the origin has the same representation still.
 func (b *patchwork) begin() (err error) {
 	if missing := Missing(Span{b.off, b.end}, b.held); len(missing) > 0 {
+		b.aheadOf = missing[0]
 		b.ahead, err = b.src.Open(b.ctx, missing[0])
 	}
 	return err
@@ -35,10 +42,7 @@ func (b *patchwork) begin() (err error) {
 
 // next begins the turn of whoever has the octet at off.
 func (b *patchwork) next() error {
-	if b.from != nil {
-		b.from.Close()
-		b.from = nil
-	}
+	b.turn(nil)
 	missing := Missing(Span{b.off, b.end}, b.held)
 	switch {
 	case len(missing) == 0:
@@ -48,15 +52,43 @@ func (b *patchwork) next() error {
 		b.until = missing[0].Offset
 		return nil
 	}
-	from := b.ahead
-	b.ahead = nil
+	from := b.takeAhead(missing[0])
 	if from == nil {
 		var err error
 		if from, err = b.src.Open(b.ctx, missing[0]); err != nil {
 			return err
 		}
 	}
-	b.from, b.until = from, missing[0].End
+	b.until = missing[0].End
+	return b.turn(from)
+}
+
+// takeAhead returns what was opened before its turn, if that is gap.
+func (b *patchwork) takeAhead(gap Span) io.ReadCloser {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ahead := b.ahead
+	b.ahead = nil
+	if ahead != nil && b.aheadOf != gap { // less is held than was thought
+		ahead.Close()
+		return nil
+	}
+	return ahead
+}
+
+// turn ends the turn of the origin, and begins that of from unless b is closed.
+func (b *patchwork) turn(from io.ReadCloser) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.from != nil {
+		b.from.Close()
+	}
+	b.from = from
+	if b.closed && from != nil {
+		b.from = nil
+		from.Close()
+		return errClosed
+	}
 	return nil
 }
 
@@ -86,10 +118,16 @@ func (b *patchwork) Read(p []byte) (int, error) {
 }
 
 func (b *patchwork) read(p []byte) (int, error) {
-	if b.from == nil {
+	b.mu.Lock()
+	from, closed := b.from, b.closed
+	b.mu.Unlock()
+	switch {
+	case closed:
+		return 0, errClosed
+	case from == nil:
 		return b.disk.ReadAt(p, b.off)
 	}
-	n, err := b.from.Read(p)
+	n, err := from.Read(p)
 	b.fresh += int64(n)
 	if b.keep != nil {
 		b.keep.f.stats.origin(int64(n))
@@ -98,21 +136,28 @@ func (b *patchwork) read(p []byte) (int, error) {
 	return n, err
 }
 
-// fromDisk reports whether what is read next is no news.
-func (b *patchwork) fromDisk() bool { return b.from == nil }
+// fromDisk reports whether what was read last is no news.
+func (b *patchwork) fromDisk() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.from == nil
+}
 
+// Close ends reading, also one that is under way.
 func (b *patchwork) Close() error {
-	var err error
-	if b.from != nil {
-		err = b.from.Close()
+	b.mu.Lock()
+	b.closed = true
+	for _, open := range []io.ReadCloser{b.from, b.ahead} {
+		if open != nil {
+			open.Close()
+		}
 	}
-	if b.ahead != nil {
-		b.ahead.Close()
-	}
+	b.ahead = nil
+	b.mu.Unlock()
 	if b.keep != nil {
 		b.keep.end()
 	}
-	return err
+	return nil
 }
 
 // gaps returns the origin as source of what is missing of m, for a reader who

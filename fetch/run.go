@@ -29,13 +29,15 @@ func (fl *flight) run(stored *Stored) {
 // ask sends the request and decides what the flight will be. It returns the
 // answer whose body the riders share, or nil when there is none.
 func (fl *flight) ask(stored *Stored) *Answer {
-	if stored == nil {
-		if ans := fl.complete(); ans != nil {
-			return ans
-		}
-	}
+	part := fl.remainder(stored)
 	origin := fl.f.cfg.Origin
-	ans, err := origin.Send(fl.ctx, fl.req, validators(stored))
+	ans, err := origin.Send(fl.ctx, fl.req, fl.conditions(stored, part))
+	if err == nil && part != nil && (ans.Meta.Status == http.StatusPartialContent || ans.Meta.Status == http.StatusRequestedRangeNotSatisfiable) {
+		if resumed := fl.resume(part, ans); resumed != nil {
+			return resumed
+		}
+		ans, err = origin.Send(fl.ctx, fl.req, nil)
+	}
 	if err == nil && stored != nil && ans.Meta.Status == http.StatusNotModified {
 		ans.Body.Close()
 		if fl.freshened = fl.freshen(stored, ans.Meta); fl.freshened {
@@ -62,44 +64,17 @@ func (fl *flight) ask(stored *Stored) *Answer {
 		fl.alone(ans, err)
 		return nil
 	}
-	fl.meta, fl.writer = ans.Meta, writer
-	fl.body = newBody(ans.Meta, fl.proof)
-	if fl.swarmed && fl.proof.Digest().Algorithm().Lists() {
-		fl.board = newBoard(fl.body.layout.Pieces())
-	}
+	fl.takeOff(ans.Meta, writer)
 	return ans
 }
 
-// complete makes a whole of parts that are stored and fresh: the answer is what
-// is held, and from the origin only what is missing. It returns nil when there
-// is nothing to complete, or the origin has another version.
-func (fl *flight) complete() *Answer {
-	f := fl.f
-	p, err := f.cfg.Cache.Partial(fl.req, time.Now())
-	if err != nil {
-		return nil
+// takeOff readies the flight for a body of m that is written to w.
+func (fl *flight) takeOff(m *Meta, w Writer) {
+	fl.meta, fl.writer = m, w
+	fl.body = newBody(m, fl.proof)
+	if fl.swarmed && fl.proof.Digest().Algorithm().Lists() {
+		fl.board = newBoard(fl.body.layout.Pieces())
 	}
-	p.Body.Close()
-	if !p.Fresh || guarded(fl.req, p.Meta) {
-		return nil
-	}
-	meta := *p.Meta
-	w, held, err := f.cfg.Cache.Resume(fl.req, &meta)
-	if err != nil {
-		return nil
-	}
-	body := &patchwork{ctx: fl.ctx, src: f.gaps(fl.req, &meta), disk: w, held: held, end: meta.Length}
-	if err := body.begin(); err != nil {
-		if errors.Is(err, ErrChanged) || w.Suspend(held) != nil {
-			w.Abort()
-		}
-		return nil
-	}
-	fl.completes = true
-	fl.judge(&meta)
-	fl.meta, fl.writer = &meta, w
-	fl.body = newBody(&meta, fl.proof)
-	return &Answer{Meta: &meta, Body: body}
 }
 
 // endless reports whether m begins a body that is not meant to end: events, or
@@ -249,10 +224,11 @@ func (fl *flight) carry(ans *Answer) {
 	}
 	c.conduct(ans)
 	c.close()
+	fl.leaves(c.remains())
 }
 
-// settle ends the body: it is stored if it is whole and right, and forgotten
-// otherwise. Readers have got all that they will get.
+// settle ends the body: it is stored if it is whole and right, and else what is
+// right of it is kept to go on with. Readers have got all that they will get.
 func (fl *flight) settle() {
 	committed := false
 	if seal := fl.verdict(); seal != nil {
@@ -270,9 +246,10 @@ func (fl *flight) settle() {
 		fl.board.close(committed)
 	}
 	fl.mu.Lock()
-	defer fl.mu.Unlock()
 	fl.released, fl.stored = true, committed
-	fl.closeIfDoneLocked()
+	end := fl.endIfDoneLocked()
+	fl.mu.Unlock()
+	end()
 }
 
 func (fl *flight) report(seal Seal, err error) {

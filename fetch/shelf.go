@@ -104,9 +104,10 @@ func (l lent) ReadAt(p []byte, off int64) (int, error) {
 	fl.mu.Unlock()
 	defer func() {
 		fl.mu.Lock()
-		defer fl.mu.Unlock()
 		fl.serving--
-		fl.closeIfDoneLocked()
+		end := fl.endIfDoneLocked()
+		fl.mu.Unlock()
+		end()
 	}()
 	return w.ReadAt(p, off)
 }

@@ -140,6 +140,9 @@ func (c *crowd) keep(chain *verify.Chain, i int, piece []byte, came arrival) err
 	fl.mu.Lock()
 	skip := max(fl.body.front-fl.body.layout.Offset(i), 0)
 	useless := fl.landed || fl.body.held.Has(i) || skip >= int64(len(piece))
+	if !useless {
+		delete(fl.body.scraps, i) // a stranger's octets come in their place
+	}
 	fl.mu.Unlock()
 	if useless {
 		return nil
@@ -149,13 +152,14 @@ func (c *crowd) keep(chain *verify.Chain, i int, piece []byte, came arrival) err
 	}
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
+	c.checkpointLocked(time.Now())
 	proven := fl.body.tail
 	fl.body.hold(i, came)
 	c.untried = true
 	c.offerLocked(chain, i, piece)
 	for k := fl.body.tail; k < proven; k++ {
 		a := fl.body.arrivals[k]
-		if chain == nil || a.peer == "origin" {
+		if chain == nil || !a.fromPeer() {
 			continue
 		}
 		c.provenMeter.addOver(fl.body.layout.Size(k), a.from, a.to)
