@@ -11,6 +11,8 @@ import (
 // zero time. The zero value is ready. Not safe for concurrent use.
 type Gauges struct {
 	origin, proven meter
+	fits, flow     meter // in a crowd
+	flowBest       float64
 	pace           pace
 	usual          usual
 	solo           time.Duration
@@ -22,6 +24,13 @@ func (g *Gauges) Origin(n int64, from, to time.Time) { g.origin.addOver(n, from,
 
 // Proven counts n octets of peers, that came between from and to, as proven.
 func (g *Gauges) Proven(n int64, from, to time.Time) { g.proven.addOver(n, from, to) }
+
+// Fits counts n octets of peers that came at now and are what their sender
+// committed to, proven or not.
+func (g *Gauges) Fits(n int64, now time.Time) { g.fits.add(n, now) }
+
+// Appeared counts n octets of pieces that nobody known had before now.
+func (g *Gauges) Appeared(n int64, now time.Time) { g.flow.add(n, now) }
 
 // Took notes how long an order took for each of its pieces.
 func (g *Gauges) Took(perPiece time.Duration) { g.usual.add(perPiece) }
@@ -37,7 +46,8 @@ func (g *Gauges) Helped(begun, now time.Time) {
 
 // Fill sets in v what is measured, as seen at now. start is the beginning of
 // the flight; open is when the first octet came that is not proven yet, now if
-// all is. What v says of peers, of Now and of Origin.Open and Since must be set.
+// all is. What v says of peers, of Now, of Origin.Open and Since, and of Crowd
+// but for its rates, must be set.
 func (g *Gauges) Fill(v *View, start, open, now time.Time) {
 	origin := g.origin.read(now)
 	v.Origin.Second = origin.second
@@ -56,6 +66,13 @@ func (g *Gauges) Fill(v *View, start, open, now time.Time) {
 		g.pace.learn(v.Now, origin, total)
 	}
 	v.Origin.Rate = g.pace.rate()
+	if v.Crowd != nil {
+		g.flowBest = max(g.flowBest, float64(g.flow.read(now).second))
+		v.Crowd.Flow, v.Crowd.Alone = g.flowBest, g.pace.best
+		if v.Crowd.Striping {
+			v.PeerSecond = g.fits.read(now).second
+		}
+	}
 }
 
 // PeerGauge measures what one peer sends. The zero value is ready. Not safe

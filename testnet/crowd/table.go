@@ -26,16 +26,23 @@ func (r Result) WriteTable(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\n%s engine, seed %d, %d nodes (%d liars); makespan %.2f times the bound\n"+
+	_, err := fmt.Fprintf(w, "\n%s engine, seed %d, %d nodes (%d liars); makespan %s the bound\n"+
 		"origin requests %d, fairness %.2f, control %.1f kB a node\n"+
 		"wrong bytes %d, liars banned %d, honest banned %d, failed %d, left %d\n",
-		r.Engine, r.Seed, r.Nodes, r.Liars, float64(r.BoundRatio),
+		r.Engine, r.Seed, r.Nodes, r.Liars, r.BoundRatio.times(),
 		r.OriginRequests, r.Fairness, float64(r.ControlBytes)/1e3/float64(max(r.Nodes, 1)),
 		r.WrongBytes, r.LiarsBanned, r.HonestBanned, r.Failed, r.Left)
 	for _, a := range r.AssertFailed {
 		fmt.Fprintf(w, "does not hold: %s\n", a)
 	}
 	return err
+}
+
+func (n Number) times() string {
+	if math.IsInf(float64(n), 0) || math.IsNaN(float64(n)) {
+		return "never, whatever"
+	}
+	return fmt.Sprintf("%.2f times", float64(n))
 }
 
 func (n Number) seconds() string {

@@ -5,17 +5,16 @@
 //
 // What is the node's own: fetch.Next and all that it decides, the meters that
 // its View is read from (fetch.Gauges), fetch.Pieces, and verify from the
-// origin's header fields to the proven piece. What is modelled: lines (link.go),
-// the web server (server.go), finding members (gather.go), and what a crowd
-// does between two plans (flight.go, lead.go, orders.go), which is the glue of
-// fetch/crowd.go without its goroutines.
+// origin's header fields to the proven piece and the claim. What is modelled:
+// lines (link.go), the web server (server.go), finding members (gather.go), and
+// what a node does between two plans, which is the glue of package fetch
+// without its goroutines: the front (lead.go), stripes (stripe.go), news of
+// members (board.go), orders (orders.go), the second round (doubt.go).
 //
-// Not played yet: View.Crowd. Members that are not complete are met and counted,
-// and not shown to the planner, so stripes, intents and partial peers have no
-// part in a rehearsal: its figures are of a node that takes from complete
-// members alone. TCP's slow start, loss, relays and hole punching are not
-// modelled either.
+// TCP's slow start, loss, headers of packets, relays and hole punching are not
+// modelled; news of other members arrive a moment early; in a crowd of more
+// than 2000 a node meets fewer members and looks less often than a real one.
 //
-// view.go and plan in flight.go are all that stands between a simulated node
+// view.go, and plan in flight.go, are all that stands between a simulated node
 // and the planner: a new field of View or Plan is set, or obeyed, there.
 package model

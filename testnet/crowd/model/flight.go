@@ -2,6 +2,7 @@ package model
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/fetch"
@@ -33,36 +34,33 @@ type flight struct {
 	lastErr   error
 	notBefore time.Duration
 
-	tick   *event
-	waking bool
+	tick    *event
+	waking  bool
+	planned time.Duration // when the planner was last asked
+	answers int           // that are being given of it
 }
 
-// bodyState is how far the body has come, as in fetch.body.
-type bodyState struct {
-	front    int64
-	frontAt  time.Duration // when it last moved
-	held     fetch.Pieces
-	tail     int
-	arrivals map[int]arrival
-	loose    map[int]bool
-}
-
-type arrival struct {
-	peer     *node
-	from, to time.Duration
-	octets   []byte
-}
-
-// planEvery is how often a flight looks when nothing happens, as in fetch. A
-// crowd of very many looks less often: at slowCrowd nodes the looks alone would
-// take longer than all the rest.
+// planEvery is how often a flight looks when nothing happens, as in fetch, and
+// newsEvery how often it reads the boards of others. A crowd of very many looks
+// less often: at slowCrowd nodes the looks alone would take longer than all the
+// rest.
 const (
 	planEvery = 100 * time.Millisecond
+	newsEvery = gatherNews
 	slowCrowd = 2000
 )
 
-func (w *world) planEvery() time.Duration {
-	return planEvery * time.Duration(max(1, len(w.nodes)/slowCrowd))
+func (w *world) planEvery() time.Duration { return planEvery * w.slowness() }
+func (w *world) newsEvery() time.Duration { return newsEvery * w.slowness() }
+
+func (w *world) slowness() time.Duration { return time.Duration(max(1, len(w.nodes)/slowCrowd)) }
+
+// thinking is how soon after one plan the next is made at the earliest: the
+// more members and pieces there are to look at, the longer a plan takes.
+func (fl *flight) thinking() time.Duration {
+	w := fl.n.w
+	looks := min(len(w.nodes), maxMet) * fl.o.layout.Pieces()
+	return min(time.Duration(looks)*200*time.Nanosecond, w.newsEvery())
 }
 
 func newFlight(n *node, o *object, done func(error)) {
@@ -96,30 +94,37 @@ func (fl *flight) headersIn() {
 	if !w.swarmed || !fl.o.shared {
 		return
 	}
-	fl.held = fetch.NewPieces(fl.tail)
-	fl.arrivals, fl.loose = map[int]arrival{}, map[int]bool{}
-	fl.crowdState = crowdState{met: map[*node]bool{}, camps: map[[32]byte]*camp{}, gathering: true}
+	fl.bodyState = newBodyState(fl.o.layout.Pieces())
+	fl.crowdState = crowdState{
+		met: map[*node]bool{}, camps: map[[32]byte]*camp{}, checked: map[*node]int{}, gathering: true, since: -1,
+		seen: fetch.NewPieces(fl.tail), board: fl.n.newBoard(fl.o),
+	}
 	fl.gather()
-	fl.tick = w.clock.after(w.planEvery(), fl.tock)
+	fl.tick = w.clock.after(w.newsEvery(), fl.tock)
 }
 
+// tock plans if there is news, or if it is long since the last plan.
 func (fl *flight) tock() {
 	if fl.ended {
 		return
 	}
-	fl.plan()
+	w := fl.n.w
+	if fl.listen() || w.clock.now-fl.planned >= w.planEvery() {
+		fl.plan()
+	}
 	if !fl.ended {
-		fl.n.w.clock.move(fl.tick, fl.n.w.clock.now+fl.n.w.planEvery())
+		w.clock.move(fl.tick, w.clock.now+w.newsEvery())
 	}
 }
 
-// wake plans at this moment, once all that happens now has happened.
+// wake plans soon, once all that happens now has happened.
 func (fl *flight) wake() {
 	if fl.waking || fl.ended {
 		return
 	}
 	fl.waking = true
-	fl.n.w.clock.after(0, func() {
+	w := fl.n.w
+	w.clock.after(fl.planned+fl.thinking()-w.clock.now, func() {
 		fl.waking = false
 		if !fl.ended {
 			fl.plan()
@@ -129,10 +134,16 @@ func (fl *flight) wake() {
 
 // plan asks the planner and does what it says.
 func (fl *flight) plan() {
+	now := fl.n.w.clock.now
 	if fl.held == nil { // direct
-		if fl.lead == nil && !fl.ended && fl.n.w.clock.now >= fl.notBefore {
+		if fl.lead == nil && !fl.ended && now >= fl.notBefore {
 			fl.returnLead(fl.o.size)
 		}
+		return
+	}
+	fl.planned = now
+	fl.listen()
+	if fl.tryWhole(); fl.ended {
 		return
 	}
 	v := fl.view()
@@ -140,21 +151,34 @@ func (fl *flight) plan() {
 	for _, id := range p.Leave {
 		fl.leavePeer(fl.sources[id])
 	}
+	fl.heed(p)
+	fl.moveOrigin(p, &v)
+	if fl.ended {
+		return
+	}
+	if !p.Take.Empty() {
+		fl.draw(p.Take)
+	}
+	fl.announce(p.Intend, &v)
+	for _, o := range p.Orders {
+		fl.give(o)
+	}
+	if p.Origin == fetch.Stay && len(p.Orders) == 0 && p.Take.Empty() && fl.hopeless(&v) {
+		fl.end(fl.lastErr)
+	}
+}
+
+func (fl *flight) moveOrigin(p fetch.Plan, v *fetch.View) {
 	switch p.Origin {
 	case fetch.LetGo:
 		fl.letGone++
+		fl.startStriping(v)
 		fl.letGo()
 		if fl.front == fl.o.size {
 			fl.land()
 		}
 	case fetch.Return:
 		fl.returnLead(p.Until)
-	}
-	for _, o := range p.Orders {
-		fl.give(o)
-	}
-	if p.Origin == fetch.Stay && len(p.Orders) == 0 && fl.hopeless(&v) {
-		fl.end(fl.lastErr)
 	}
 }
 
@@ -171,16 +195,21 @@ func (fl *flight) hopeless(v *fetch.View) bool {
 	if fl.ended || v.Origin.Open || returns || fl.lastErr == nil {
 		return false
 	}
-	covered := len(v.Peers) > 0
-	for _, p := range v.Peers {
-		if len(p.Orders) > 0 {
-			return false
-		}
-	}
-	if covered {
+	busy := slices.ContainsFunc(v.Peers, func(p fetch.PeerView) bool { return len(p.Orders) > 0 })
+	if busy || fl.stripe != nil || len(v.Peers) > 0 && fl.covered(v) {
 		return false
 	}
 	return !fl.gathering || now-fl.failing > patience
+}
+
+// covered reports whether peers offer all that is missing.
+func (fl *flight) covered(v *fetch.View) bool {
+	for i := fl.o.layout.PieceAt(fl.front); i < fl.tail; i++ {
+		if !fl.held.Has(i) && !slices.ContainsFunc(v.Peers, func(p fetch.PeerView) bool { return p.Has.Has(i) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // join lands the flight if tail and front have met, as fetch.crowd.joinLocked.
@@ -207,12 +236,16 @@ func (fl *flight) land() {
 	w, layout := fl.n.w, fl.o.layout
 	kept := &shelved{}
 	if fl.held != nil {
-		for i := layout.PieceAt(fl.front); i < layout.Pieces(); i++ {
-			a, ok := fl.arrivals[i]
-			if !ok || fl.front >= layout.Offset(i+1) {
+		for i := layout.PieceAt(min(fl.front, layout.Length-1)); i < layout.Pieces(); i++ {
+			a := fl.arrivals[i]
+			if !fl.held.Has(i) || fl.front >= layout.Offset(i+1) {
 				continue
 			}
 			n := layout.Offset(i+1) - max(layout.Offset(i), fl.front)
+			if a.peer == nil {
+				w.readOrigin += n
+				continue
+			}
 			w.readPeers += n
 			if !bytes.Equal(a.octets, fl.o.piece(i)) {
 				w.wrong += n
@@ -226,6 +259,9 @@ func (fl *flight) land() {
 	w.readOrigin += fl.front
 	fl.n.sawByte()
 	fl.n.shelf[fl.o] = kept
+	if fl.board != nil {
+		fl.board.close(true)
+	}
 	fl.end(nil)
 }
 
@@ -249,8 +285,12 @@ func (fl *flight) close() {
 	fl.ended = true
 	fl.n.w.clock.cancel(fl.tick)
 	fl.letGo()
+	fl.dropStripe()
 	for _, s := range fl.sources {
 		s.part()
+	}
+	if fl.board != nil {
+		fl.board.close(false)
 	}
 	delete(fl.n.flights, fl.o)
 }

@@ -13,6 +13,8 @@ const (
 	enoughMembers = 8
 	maxMet        = 64
 	maxFound      = 1024
+	maxFollowers  = 256
+	firstWait     = 500 * time.Millisecond
 )
 
 var askAgain = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}
@@ -31,6 +33,20 @@ type crowdState struct {
 	active    *camp
 	live      int
 	gathering bool
+
+	board     *board
+	offered   int           // pieces of the front that others were told of
+	since     time.Duration // the first member was met; negative before
+	news      time.Duration // a piece last appeared
+	seen      fetch.Pieces
+	followers int
+	stripe    *stripe
+	next      fetch.Run
+	striping  bool
+	hinted    time.Duration // until when another heard the origin back off
+	checked   map[*node]int // pieces of an author that the origin confirmed
+	untried   bool          // the whole was not held against the digest as it is
+	doubting  bool
 }
 
 // camp is one state list and the peers that committed to it, as in fetch.camp.
@@ -88,16 +104,29 @@ func (fl *flight) find() {
 		return
 	}
 	for found, i := range pick(len(all), maxFound, fl.n.w) {
-		n := all[i].n
-		if len(fl.met) >= maxMet || found >= maxFound {
+		if len(fl.met) >= fl.n.w.maxMet() || found >= maxFound {
 			return
 		}
-		if n == fl.n || fl.met[n] {
-			continue
-		}
-		fl.met[n] = true
-		fl.meet(n, 500*time.Millisecond, false)
+		fl.encounter(all[i].n)
 	}
+}
+
+// maxMet is how many members one flight talks to. In a crowd of very many it is
+// fewer than fetch has, or a rehearsal would not fit into memory.
+func (w *world) maxMet() int {
+	if len(w.nodes) > slowCrowd {
+		return maxMet / 4
+	}
+	return maxMet
+}
+
+// encounter meets n unless it was met before.
+func (fl *flight) encounter(n *node) {
+	if fl.ended || n == fl.n || fl.met[n] || len(fl.met) >= fl.n.w.maxMet() {
+		return
+	}
+	fl.met[n] = true
+	fl.meet(n, firstWait, false)
 }
 
 // pick draws up to most of n places, in random order.
@@ -154,13 +183,41 @@ func (fl *flight) meet(peer *node, wait time.Duration, counted bool) {
 		if !counted {
 			fl.live++
 		}
-		if _, complete := peer.offers(fl.o); complete {
+		b, complete := peer.offers(fl.o)
+		switch {
+		case complete:
 			w.control += int64(fl.o.layout.Pieces()) * hashOctets
 			fl.enlist(peer)
+		case b != nil && fl.board != nil && !b.over:
+			w.clock.after(w.rtt(fl.n, peer), func() { fl.follow(peer, b) })
+		default:
+			again(true)
+		}
+	})
+}
+
+// follow makes a source of a live member, and hears its news from now on.
+func (fl *flight) follow(peer *node, b *board) {
+	w := fl.n.w
+	if theirs := peer.flights[fl.o]; theirs != nil && theirs.board == b {
+		if theirs.followers >= maxFollowers {
 			return
 		}
-		again(true)
-	})
+		theirs.followers++
+		theirs.encounter(fl.n) // who follows is met, too
+	}
+	if fl.ended || fl.n.banned[peer] {
+		return
+	}
+	fl.board.members = append(fl.board.members, peer)
+	if fl.since < 0 {
+		fl.since = w.clock.now
+	}
+	fl.sources = append(fl.sources, &source{fl: fl, id: len(fl.sources), n: peer, member: &membership{
+		b: b, delay: gatherNews + w.rtt(fl.n, peer)/2, has: fetch.NewPieces(fl.o.layout.Pieces()),
+	}})
+	fl.hear(fl.sources[len(fl.sources)-1])
+	fl.wake()
 }
 
 // enlist makes a source of a peer that says it has the whole body, in the camp
@@ -189,7 +246,7 @@ func (fl *flight) enrol(peer *node, home *camp) {
 		return
 	}
 	s := &source{fl: fl, id: len(fl.sources), n: peer, camp: home, known: fl.n.rates[peer]}
-	s.has, _ = peer.offers(fl.o)
+	s.has = fetch.AllPieces(fl.o.layout.Pieces())
 	fl.sources = append(fl.sources, s)
 	fl.wake()
 }
@@ -201,9 +258,7 @@ func (fl *flight) adopt(home *camp) bool {
 	if err != nil {
 		return false
 	}
-	for i := fl.o.layout.Pieces() - 1; i >= fl.tail && err == nil; i-- {
-		err = chain.Fit(i, fl.arrivals[i].octets)
-	}
+	misfits, err := fl.refit(chain)
 	if err != nil {
 		home.exposed = true
 		for _, s := range fl.sources {
@@ -213,18 +268,41 @@ func (fl *flight) adopt(home *camp) bool {
 		}
 		return false
 	}
-	for _, i := range sortedKeys(fl.loose) {
-		if chain.Fit(i, fl.arrivals[i].octets) != nil {
-			fl.held.Remove(i)
-			delete(fl.loose, i)
-			delete(fl.arrivals, i)
+	for _, i := range misfits {
+		fl.drop(i)
+		if fl.board != nil {
+			fl.board.lose(i)
 		}
 	}
+	fl.untried = true
 	fl.chain, fl.active = chain, home
 	for _, s := range fl.sources {
-		s.camp.common = nil
+		if s.camp != nil {
+			s.camp.common = nil
+		}
 	}
 	return true
+}
+
+// refit holds what is here against another list, as fetch.crowd.refit.
+func (fl *flight) refit(chain *verify.Chain) (misfits []int, err error) {
+	proven := fl.tail
+	if fl.chain == nil {
+		proven = fl.o.layout.Pieces()
+	}
+	for i := fl.o.layout.Pieces() - 1; i >= 0; i-- {
+		if !fl.held.Has(i) {
+			continue
+		}
+		switch err := chain.Fit(i, fl.arrivals[i].octets); {
+		case err == nil:
+		case i >= proven || fl.own.Has(i):
+			return nil, err
+		default:
+			misfits = append(misfits, i)
+		}
+	}
+	return misfits, nil
 }
 
 // changeCamp goes over to the list of other peers when nobody is left of the
@@ -234,7 +312,7 @@ func (fl *flight) changeCamp() {
 		var next *camp
 		for _, s := range fl.sources {
 			switch {
-			case s.left:
+			case s.left, s.camp == nil:
 			case s.camp == fl.active:
 				return
 			case next == nil:

@@ -66,6 +66,7 @@ func (l *lead) reached() {
 	l.pos = float64(at)
 	fl.front, fl.frontAt = at, fl.n.w.clock.now
 	fl.record()
+	fl.offerFront()
 	fl.failures = 0
 	if at == fl.o.size {
 		l.d.drop(true)

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flashcrowd/flashcrowd/testnet/crowd"
+	"github.com/flashcrowd/flashcrowd/verify"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -47,19 +48,57 @@ func TestDirectCrowdSharesTheOriginsLine(t *testing.T) {
 	}
 }
 
+// TestFirstCrowdSharesOneCopy: nobody has the file, all come at once or one
+// after another, and the origin sends little more than one copy of it.
+func TestFirstCrowdSharesOneCopy(t *testing.T) {
+	const lines = "object: {size: 32MiB}, origin: {up: 20Mbit}, peers: {up: 20Mbit, down: 40Mbit}"
+	for _, c := range []struct {
+		yaml          string
+		ratio, copies float64
+	}{
+		{"{nodes: 8, " + lines + "}", 1.25, 1.2},
+		{"{nodes: 8, arrival: 'every:2s', " + lines + "}", 1.25, 1.25},
+		{"{nodes: 8, arrival: 'every:2s', origin: {up: 20Mbit, dies_at: 20s}, object: {size: 32MiB}, peers: {up: 20Mbit, down: 40Mbit}}", 1.25, 1.25},
+	} {
+		r := rehearse(t, c.yaml)
+		if float64(r.BoundRatio) > c.ratio || r.OriginCopies > c.copies || r.Failed > 0 {
+			t.Errorf("%s: %.2f times the bound and %.2f copies, %d failed", c.yaml, float64(r.BoundRatio), r.OriginCopies, r.Failed)
+		}
+	}
+}
+
+// TestSabotageLetsPollutersThrough: the scenario polluters shows wrong octets
+// if, and only if, nothing is verified.
+func TestSabotageLetsPollutersThrough(t *testing.T) {
+	s, err := crowd.Load("polluters")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Assert = nil
+	r, err := Play(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if (r.WrongBytes > 0) != verify.Credulous {
+		t.Errorf("%d wrong octets, with a verifier that believes everything: %v", r.WrongBytes, verify.Credulous)
+	}
+}
+
 // TestLiarsOfEveryKind lets each kind of liar loose: nobody ever reads a wrong
 // octet, everybody gets the file, and no honest peer is blamed.
 func TestLiarsOfEveryKind(t *testing.T) {
 	for _, kind := range []crowd.LiarKind{crowd.Flip, crowd.Length, crowd.Stall, crowd.Trickle, crowd.Claim, crowd.Sybil} {
-		t.Run(string(kind), func(t *testing.T) {
-			r := rehearse(t, "{nodes: 20, object: {size: 8MiB}, arrival: 'every:2s', peers: {liars: {share: 0.3, kind: "+string(kind)+"}}}")
-			if r.WrongBytes != 0 || r.HonestBanned != 0 || r.Completed != 14 {
-				t.Errorf("%d wrong octets, %d honest banned, %d completed", r.WrongBytes, r.HonestBanned, r.Completed)
-			}
-			bannable := kind == crowd.Flip || kind == crowd.Length || kind == crowd.Claim
-			if bannable != (r.LiarsBanned > 0) {
-				t.Errorf("%d liars banned", r.LiarsBanned)
-			}
-		})
+		for _, arrival := range []string{"every:2s", "all"} {
+			t.Run(string(kind)+" "+arrival, func(t *testing.T) {
+				r := rehearse(t, "{nodes: 20, object: {size: 4MiB}, arrival: '"+arrival+"', peers: {liars: {share: 0.3, kind: "+string(kind)+"}}}")
+				if r.WrongBytes != 0 || r.HonestBanned != 0 || r.Completed != 14 {
+					t.Errorf("%d wrong octets, %d honest banned, %d completed", r.WrongBytes, r.HonestBanned, r.Completed)
+				}
+				bannable := kind == crowd.Flip || kind == crowd.Length || kind == crowd.Claim
+				if bannable != (r.LiarsBanned > 0) {
+					t.Errorf("%d liars banned", r.LiarsBanned)
+				}
+			})
+		}
 	}
 }

@@ -3,14 +3,13 @@ package model
 import (
 	"math/rand/v2"
 	"time"
-
-	"github.com/flashcrowd/flashcrowd/fetch"
 )
 
 // node is one member of the crowd: a visitor, and the node that works for it.
 type node struct {
 	w        *world
 	index    int
+	alias    int           // of a liar with several names
 	at       time.Duration // when it comes
 	delay    time.Duration // its half of a round trip
 	up, down *link
@@ -28,6 +27,7 @@ type node struct {
 
 	idle      int // connections to the origin that wait for a request
 	shelf     map[*object]*shelved
+	boards    map[*object]*board // of flights, and of liars
 	flights   map[*object]*flight
 	uploads   map[*order]bool
 	connected map[*node]bool
@@ -52,7 +52,7 @@ func (w *world) newNode(i int, at time.Duration, r *rand.Rand) *node {
 		w: w, index: i, at: at, firstByte: -1, doneAt: -1,
 		delay: time.Duration(float64(p.RTT) / 2 * (.5 + r.Float64())),
 		up:    newLink(float64(p.Up) / 8), down: newLink(float64(p.Down) / 8),
-		shelf: map[*object]*shelved{}, flights: map[*object]*flight{}, uploads: map[*order]bool{},
+		shelf: map[*object]*shelved{}, boards: map[*object]*board{}, flights: map[*object]*flight{}, uploads: map[*order]bool{},
 		connected: map[*node]bool{}, banned: map[*node]bool{}, rates: map[*node]float64{},
 	}
 	return n
@@ -133,25 +133,40 @@ func (n *node) leave() {
 	}
 }
 
-// offers returns what n says it has of o, nil for nothing, and whether it says
-// that this is all.
-func (n *node) offers(o *object) (has fetch.Pieces, complete bool) {
+// offers returns where n tells what it has of o, nil for nowhere, and whether it
+// says that it has all.
+func (n *node) offers(o *object) (b *board, complete bool) {
 	if n.liar {
-		return n.pretends(o)
+		return n.boards[o], n.boards[o] == nil
 	}
 	if n.shelf[o] != nil {
-		return fetch.AllPieces(o.layout.Pieces()), true
+		return nil, true
+	}
+	if fl := n.flights[o]; fl != nil {
+		return fl.board, false
 	}
 	return nil, false
 }
 
-// piece returns the octets of piece i as n sends them.
+// piece returns the octets of piece i as n sends them, nil if it cannot.
 func (n *node) piece(o *object, i int) []byte {
 	if n.liar {
 		return n.falsePiece(o, i)
 	}
-	if b, ok := n.shelf[o].wrong[i]; ok {
-		return b
+	if kept := n.shelf[o]; kept != nil {
+		if b, ok := kept.wrong[i]; ok {
+			return b
+		}
+		return o.piece(i)
 	}
-	return o.piece(i)
+	fl := n.flights[o]
+	switch {
+	case fl == nil:
+		return nil
+	case o.layout.Offset(i+1) <= fl.front:
+		return o.piece(i)
+	case fl.held.Has(i):
+		return fl.arrivals[i].octets
+	}
+	return nil
 }

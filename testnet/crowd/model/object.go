@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/flashcrowd/flashcrowd/dht"
 	"github.com/flashcrowd/flashcrowd/fetch"
 	"github.com/flashcrowd/flashcrowd/testnet/crowd"
 	"github.com/flashcrowd/flashcrowd/verify"
@@ -20,14 +21,15 @@ import (
 // of them.
 type object struct {
 	index  int
+	id     dht.ID
 	size   int64 // in real octets, like layout
 	layout verify.Layout
 	body   []byte // scaled
 	scaled verify.Layout
 	proof  verify.Proof // zero when the origin says nothing that may prove it
 	list   *verify.StateList
-	hash   [32]byte // of the list
-	shared bool     // the swarm may be asked for it
+	hashes [][32]byte // of the pieces
+	shared bool       // the swarm may be asked for it
 
 	// Of the liar that claims another body: that body and its list.
 	falseBody []byte
@@ -46,6 +48,9 @@ func newObject(index int, size int64, kind crowd.DigestKind, lists *rand.Rand) (
 	if err != nil {
 		return nil, err
 	}
+	if o.id, err = dht.URLID(u); err != nil {
+		return nil, err
+	}
 	found := verify.Read(verify.Exchange{
 		URL: u, Method: http.MethodGet, Status: http.StatusOK, Length: n, At: epoch, Header: digestFields(kind, o.body),
 	})
@@ -58,9 +63,11 @@ func newObject(index int, size int64, kind crowd.DigestKind, lists *rand.Rand) (
 	if o.list, err = o.listOf(o.body); err != nil {
 		return nil, err
 	}
-	o.hash = o.list.Hash()
 	if o.falseList, err = o.listOf(o.falseBody); err != nil {
 		return nil, err
+	}
+	for i := range o.scaled.Pieces() {
+		o.hashes = append(o.hashes, verify.HashPiece(o.piece(i)))
 	}
 	o.shared = size >= fetch.MinSwarmBody && size <= fetch.MaxSwarmBody && o.scaled.Pieces() == o.layout.Pieces()
 	return o, nil

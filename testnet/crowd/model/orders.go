@@ -11,21 +11,22 @@ import (
 	"github.com/flashcrowd/flashcrowd/verify"
 )
 
-// source is one peer of a flight, as in fetch.
+// source is one peer of a flight, as in fetch. member is nil for a complete
+// one, which has a camp.
 type source struct {
 	fl     *flight
 	id     int
 	n      *node
+	member *membership
 	camp   *camp
 	has    fetch.Pieces
-	gauge  fetch.PeerGauge
+	gauge  *fetch.PeerGauge // nil before the first octet
 	orders []*order
 	fails  int
 	left   bool
 	known  float64
 	came   float64 // octets, with a fraction not told to the gauge yet
 	total  float64
-	first  time.Duration
 }
 
 // order is a run of pieces that a source was asked for.
@@ -38,12 +39,14 @@ type order struct {
 	from  time.Duration // of the piece that comes
 	ended bool
 	wait  *event
+	// window is where the answer has one of few places.
+	window *flight
 }
 
 // give starts an order: what was asked for begins to come a round trip later.
 func (fl *flight) give(p fetch.Order) {
 	s := fl.sources[p.Peer]
-	if s.left {
+	if s.left || !fl.mayServe(s, p) {
 		return
 	}
 	o := &order{Order: p, s: s, chain: fl.chain, began: -1}
@@ -53,9 +56,35 @@ func (fl *flight) give(p fetch.Order) {
 	o.wait = fl.n.w.clock.after(fl.n.w.rtt(fl.n, s.n), o.begin)
 }
 
+// mayServe reports whether s offers all of o: a change of camp may have come
+// between.
+func (fl *flight) mayServe(s *source, o fetch.Order) bool {
+	offers := fl.offers(s)
+	for i := o.First; i < o.End; i++ {
+		if !offers.Has(i) {
+			return false
+		}
+	}
+	return true
+}
+
+// partialWindow is how many answers with pieces of a body that is not complete
+// a node gives at a time, as in fetch/swarm.
+const partialWindow = 8
+
+// errBusy and errGone are answers without octets.
+var (
+	errBusy = errors.New("busy")
+	errGone = errors.New("not offered any more")
+)
+
 func (o *order) begin() {
 	peer, fl := o.s.n, o.s.fl
 	if peer.gone || o.ended {
+		return
+	}
+	if err := o.enter(); err != nil {
+		o.s.finish(o, err)
 		return
 	}
 	up := peer.up
@@ -66,6 +95,23 @@ func (o *order) begin() {
 	}
 	octets := float64(fl.o.layout.Size(o.Next))
 	o.flow = fl.n.w.net.open(up, fl.n.down, octets, o.cameIn, o.piece)
+}
+
+// enter takes a place among the answers of the peer, if it has one.
+func (o *order) enter() error {
+	peer, of := o.s.n, o.s.fl.o
+	theirs := peer.flights[of]
+	switch {
+	case peer.liar, peer.shelf[of] != nil:
+		return nil
+	case theirs == nil:
+		return errGone
+	case theirs.answers >= partialWindow:
+		return errBusy
+	}
+	theirs.answers++
+	o.window = theirs
+	return nil
 }
 
 // cameIn takes note of octets of the peer.
@@ -80,6 +126,9 @@ func (o *order) cameIn(octets float64, from, to time.Duration) {
 	s.came += octets
 	if whole := math.Floor(s.came); whole > 0 {
 		s.came -= whole
+		if s.gauge == nil {
+			s.gauge = new(fetch.PeerGauge)
+		}
 		s.gauge.Came(int64(whole), epoch.Add(from), epoch.Add(to))
 	}
 }
@@ -94,10 +143,18 @@ func (o *order) piece() {
 	s, fl, now := o.s, o.s.fl, o.s.fl.n.w.clock.now
 	i := o.Next
 	octets := s.n.piece(fl.o, i)
-	if err := o.chain.Fit(i, octets); err != nil {
+	if octets == nil {
+		s.finish(o, errGone)
+		return
+	}
+	if err := s.judge(o.chain, i, octets); err != nil {
+		if err == errNotClaimed {
+			fl.accuse(s, i)
+		}
 		s.finish(o, err)
 		return
 	}
+	fl.gauges.Fits(fl.o.layout.Size(i), epoch.Add(now))
 	fl.keep(o.chain, i, arrival{s.n, o.from, now, octets})
 	if fl.ended || o.ended {
 		return
@@ -115,13 +172,14 @@ func (fl *flight) keep(chain *verify.Chain, i int, a arrival) {
 	if fl.chain != chain || fl.held.Has(i) || fl.front >= fl.o.layout.Offset(i+1) {
 		return
 	}
-	fl.held.Add(i)
-	fl.arrivals[i], fl.loose[i] = a, true
-	for fl.tail > 0 && fl.held.Has(fl.tail-1) {
-		fl.tail--
-		delete(fl.loose, fl.tail)
-		p := fl.arrivals[fl.tail]
-		fl.gauges.Proven(fl.o.layout.Size(fl.tail), epoch.Add(p.from), epoch.Add(p.to))
+	proven, hash := fl.tail, fl.o.hashOf(i, a.octets)
+	fl.hold(i, a, hash)
+	fl.untried = true
+	fl.offer(i, hash, false)
+	for k := fl.tail; k < proven && chain != nil; k++ {
+		if p := fl.arrivals[k]; p.peer != nil {
+			fl.gauges.Proven(fl.o.layout.Size(k), epoch.Add(p.from), epoch.Add(p.to))
+		}
 	}
 	fl.catchUp()
 	fl.join()
@@ -151,7 +209,13 @@ func (o *order) broken(after time.Duration) {
 
 // drop takes an order off; the peer sends on for as long as it takes to notice.
 func (o *order) drop(whole bool) {
+	if o.ended {
+		return
+	}
 	o.ended = true
+	if o.window != nil {
+		o.window.answers--
+	}
 	peer := o.s.n
 	delete(peer.uploads, o)
 	peer.w.clock.cancel(o.wait)
@@ -175,29 +239,40 @@ func (s *source) finish(o *order, err error) {
 	switch {
 	case o.Next > o.First:
 		s.fails = 0
-	case err != nil && !s.left:
+	case s.member != nil && (err == errBusy || err == errGone || err == errFalseClaim):
+		s.disappoint(o, err)
+	case err != nil && !s.left && err != errNotClaimed:
 		s.fails++
 	}
 	if _, lied := verify.LieOf(s.n.name(), fl.o.proof.Digest(), err, epoch.Add(fl.n.w.clock.now)); lied {
 		fl.n.banned[s.n] = true
 		fl.leavePeer(s)
-	} else if s.fails > 1 {
+	} else if s.fails > 1 || s.member == nil && err == errGone {
 		fl.leavePeer(s)
 	}
 	fl.wake()
 }
 
+// disappoint takes note of an order that came to nothing without blame.
+func (s *source) disappoint(o *order, err error) {
+	s.member.busy = s.fl.n.w.clock.now + 100*time.Millisecond
+	for i := o.Next; i < o.End && err != errBusy; i++ {
+		s.member.has.Remove(i)
+	}
+}
+
 // leavePeer ends all business with s in this flight.
 func (fl *flight) leavePeer(s *source) {
 	s.part()
+	if s.camp == nil || s.camp != fl.active {
+		return
+	}
 	for _, x := range fl.sources {
 		if x.camp == fl.active && !x.left {
 			return
 		}
 	}
-	if s.camp == fl.active {
-		fl.changeCamp()
-	}
+	fl.changeCamp()
 }
 
 // part takes s off the flight.
@@ -205,7 +280,7 @@ func (s *source) part() {
 	if s.left {
 		return
 	}
-	if s.total > 0 {
+	if s.gauge != nil && s.member == nil {
 		v := fetch.PeerView{}
 		s.gauge.Fill(&v, 0, epoch, epoch.Add(s.fl.n.w.clock.now))
 		s.fl.n.rates[s.n] = (s.fl.n.rates[s.n] + v.Rate) / 2
@@ -226,14 +301,5 @@ func sortedOrders(set map[*order]bool) []*order {
 		return cmp.Or(cmp.Compare(a.s.fl.n.index, b.s.fl.n.index), cmp.Compare(a.s.fl.o.index, b.s.fl.o.index),
 			cmp.Compare(a.First, b.First), cmp.Compare(a.Since, b.Since))
 	})
-	return out
-}
-
-func sortedKeys(set map[int]bool) []int {
-	out := make([]int, 0, len(set))
-	for i := range set {
-		out = append(out, i)
-	}
-	slices.Sort(out)
 	return out
 }

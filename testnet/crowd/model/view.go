@@ -16,48 +16,93 @@ func (fl *flight) view() fetch.View {
 	now := fl.n.w.clock.now
 	at := func(t time.Duration) time.Time { return epoch.Add(t) }
 	fl.catchUp()
-	for _, s := range fl.sources {
-		for _, o := range s.orders {
-			if o.flow != nil {
-				o.flow.sync()
-			}
-		}
-	}
 	v := fetch.View{
-		Now: now - fl.start, Layout: fl.o.layout, Front: fl.front, Have: slices.Clone(fl.held), Tail: fl.tail,
-		Slots: max(int(transferMemory/fl.o.layout.PieceSize), 1),
-		// The reader takes what is there at once, so it waits since the front
-		// last moved.
-		Hungry: max(fl.frontAt, fl.begun) - fl.start,
+		Now: now - fl.start, Layout: fl.o.layout, Front: fl.front, Have: fl.held, Tail: fl.tail,
+		Slots:  max(int(transferMemory/fl.o.layout.PieceSize), 1),
+		Hungry: fl.waits(),
 		Origin: fetch.OriginView{Returns: fl.returns, NotBefore: fl.notBefore - fl.start, LetGo: fl.letGone},
 	}
 	if l := fl.lead; l != nil {
 		v.Origin.Open, v.Origin.Until, v.Origin.Since = true, l.until, l.since-fl.start
 	}
+	for _, s := range fl.sources {
+		if !s.left && !s.away() {
+			v.Peers = append(v.Peers, fl.peerView(s, now))
+		}
+	}
+	v.Peers = slices.DeleteFunc(v.Peers, func(p fetch.PeerView) bool { return p.Has == nil })
+	v.Crowd = fl.crowdView(&v)
+	fl.gauges.Fill(&v, at(fl.start), at(fl.open(now)), at(now))
+	return v
+}
+
+// peerView is one peer; Has is nil for one that offers nothing under the list
+// in use.
+func (fl *flight) peerView(s *source, now time.Duration) fetch.PeerView {
+	p := fetch.PeerView{ID: s.id, Has: fl.offers(s), Rate: s.known}
+	for _, o := range s.orders {
+		p.Orders = append(p.Orders, o.Order)
+		if o.flow != nil {
+			o.flow.sync()
+		}
+	}
+	if s.gauge != nil {
+		s.gauge.Fill(&p, s.known, epoch.Add(fl.start), epoch.Add(now))
+	}
+	if m := s.member; m != nil {
+		p.Partial, p.Rank, p.Group, p.Excused = true, m.b.rank, m.b.group, m.excused
+		p.NotBefore, p.Intents = m.busy-fl.start, m.intents
+	}
+	return p
+}
+
+// crowdView is the crowd but for its rates, nil before there is one.
+func (fl *flight) crowdView(v *fetch.View) *fetch.Crowd {
+	if fl.since < 0 {
+		return nil
+	}
+	c := &fetch.Crowd{
+		Rank: fl.board.rank, Since: fl.since - fl.start, News: fl.news - fl.start, Striping: fl.striping, Next: fl.next,
+		Doubtful: fl.doubtful(),
+	}
+	if fl.stripe != nil {
+		c.Stripe = fl.stripe.Run
+	}
+	if hint := fl.hinted - fl.start; hint > v.Origin.NotBefore && fl.striping {
+		v.Origin.NotBefore = hint
+	}
+	return c
+}
+
+// open returns when the first octet came of what is not proven, now if all is.
+func (fl *flight) open(now time.Duration) time.Duration {
 	open := now
-	for i := range fl.loose {
-		open = min(open, fl.arrivals[i].from)
+	if fl.striping {
+		return open // what counts then is what fits
+	}
+	for i := range fl.tail {
+		if fl.loose.Has(i) {
+			open = min(open, fl.arrivals[i].from)
+		}
 	}
 	for _, s := range fl.sources {
-		p := fetch.PeerView{ID: s.id, Has: fl.offered(s)}
-		s.gauge.Fill(&p, s.known, at(fl.start), at(now))
 		for _, o := range s.orders {
-			p.Orders = append(p.Orders, o.Order)
 			if o.First < fl.tail && o.began >= 0 {
 				open = min(open, o.began)
 			}
 		}
-		if p.Has != nil && !s.left {
-			v.Peers = append(v.Peers, p)
-		}
 	}
-	fl.gauges.Fill(&v, at(fl.start), at(open), at(now))
-	return v
+	return open
 }
 
-// offered is what s offers under the list in use, as fetch.crowd.offersLocked.
-func (fl *flight) offered(s *source) fetch.Pieces {
+// away reports whether s is a member whose news have ended.
+func (s *source) away() bool { return s.member != nil && s.member.gone }
+
+// offers is what s offers under the list in use, as fetch.crowd.offersLocked.
+func (fl *flight) offers(s *source) fetch.Pieces {
 	switch {
+	case s.member != nil:
+		return s.member.has
 	case fl.active == nil || fl.chain == nil || fl.chain.List() != fl.active.list:
 		return nil
 	case s.camp == fl.active:
