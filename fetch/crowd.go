@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flashcrowd/flashcrowd/dht"
 	"github.com/flashcrowd/flashcrowd/verify"
 )
 
@@ -50,6 +51,7 @@ type crowd struct {
 	peersCtx    context.Context
 	cancelPeers context.CancelFunc
 	met         map[string]bool
+	names       map[string]dht.ID // by which members were met
 	sources     []*source
 	camps       map[[32]byte]*camp
 	active      *camp
@@ -97,6 +99,9 @@ func (c *crowd) close() {
 	c.wg.Wait()
 	for _, s := range c.sources {
 		c.fl.f.scores.note(s.peer.String(), s.earned(), time.Now())
+		if s.earned() > 0 {
+			dht.Proved(c.fl.f.cfg.Router, c.nameOf(s.peer.String()).Key(), s.peer.String())
+		}
 	}
 }
 

@@ -218,7 +218,7 @@ func (c *crowd) crowdLocked(v *View, now time.Time) *Crowd {
 	}
 	c.flowBest = max(c.flowBest, float64(c.flow.read(now).second))
 	x := &Crowd{
-		Rank: RankOf(c.fl.id, c.fl.f.cfg.Self), Since: c.since.Sub(c.fl.start), News: c.news.Sub(c.fl.start),
+		Rank: RankOf(c.fl.rankID(), c.fl.f.cfg.Self), Since: c.since.Sub(c.fl.start), News: c.news.Sub(c.fl.start),
 		Flow: c.flowBest, Striping: c.striping, Next: c.next,
 	}
 	if c.stripe != nil {

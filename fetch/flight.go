@@ -68,11 +68,11 @@ type flight struct {
 	perSource  map[string]int64
 	hungry     time.Time // since when a reader waits; zero when none does
 	leaderGone bool
-	serving    int              // reads of other nodes under way
-	knocked    func(dht.Member) // is told who follows; nil when nobody asks strangers
-	rest       *rest            // of a body that outgrew the disk, for who comes first
-	renewed    *Stored          // for the leader, who takes it or leaves
-	settled    chan struct{}    // closed when the cache has the body, or will not
+	serving    int                             // reads of other nodes under way
+	knocked    func(name dht.ID, m dht.Member) // is told who follows, under which name; nil when nobody asks strangers
+	rest       *rest                           // of a body that outgrew the disk, for who comes first
+	renewed    *Stored                         // for the leader, who takes it or leaves
+	settled    chan struct{}                   // closed when the cache has the body, or will not
 }
 
 // board joins the flight for the same object, or starts one with the journey's
@@ -120,23 +120,6 @@ func (f *Fetcher) newFlight(key string, req *Request) *flight {
 	fl.cond = sync.NewCond(&fl.mu)
 	fl.ctx, fl.cancel = context.WithCancel(f.ctx)
 	return fl
-}
-
-// flies reports whether another flight than fl is for the same object and asks
-// strangers.
-func (f *Fetcher) flies(fl *flight) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, other := range f.flights {
-		select {
-		case <-other.ready:
-			if other != fl && other.swarmed && other.id == fl.id {
-				return true
-			}
-		default:
-		}
-	}
-	return false
 }
 
 // variantOf is equal for two requests that differ in none of the fields that m

@@ -31,8 +31,10 @@ func (c *crowd) gather(ctx context.Context) {
 	defer c.gathered()
 	var rounds sync.WaitGroup
 	defer rounds.Wait()
-	router, key, begin := c.fl.f.cfg.Router, c.fl.rendezvous(), time.Now()
-	rounds.Go(func() { c.meetAll(ctx, router.Join(ctx, key)) })
+	router, begin := c.fl.f.cfg.Router, time.Now()
+	for _, name := range c.fl.names() {
+		rounds.Go(func() { c.meetAll(ctx, name, router.Join(ctx, name.Key())) })
+	}
 	for _, at := range askAgain {
 		select {
 		case <-ctx.Done():
@@ -40,7 +42,9 @@ func (c *crowd) gather(ctx context.Context) {
 		case <-time.After(time.Until(begin.Add(at))):
 		}
 		if c.liveMembers() < enoughMembers {
-			rounds.Go(func() { c.meetAll(ctx, router.Find(ctx, key)) })
+			// The name that all others have who know the body by this digest.
+			name := c.fl.rankID()
+			rounds.Go(func() { c.meetAll(ctx, name, router.Find(ctx, name.Key())) })
 		}
 	}
 }
@@ -58,8 +62,9 @@ func (c *crowd) liveMembers() int {
 	return c.live
 }
 
-// meetAll meets each member that found yields and that was not met before.
-func (c *crowd) meetAll(ctx context.Context, found <-chan dht.Member) {
+// meetAll meets each member that found yields under name and that was not met
+// before.
+func (c *crowd) meetAll(ctx context.Context, name dht.ID, found <-chan dht.Member) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -69,10 +74,27 @@ func (c *crowd) meetAll(ctx context.Context, found <-chan dht.Member) {
 				return
 			}
 			if c.isNew(m.ID) {
-				c.wg.Go(func() { c.meet(c.peersCtx, m) })
+				c.wg.Go(func() { c.meet(c.peersCtx, m, name) })
 			}
 		}
 	}
+}
+
+// noteName remembers under which name a member was met.
+func (c *crowd) noteName(member string, name dht.ID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.names == nil {
+		c.names = make(map[string]dht.ID)
+	}
+	c.names[member] = name
+}
+
+// nameOf returns under which name a member was met.
+func (c *crowd) nameOf(member string) dht.ID {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.names[member]
 }
 
 // isNew reports whether a member was not met yet, and notes that it is.
@@ -86,13 +108,14 @@ func (c *crowd) isNew(member string) bool {
 	return true
 }
 
-// meet asks one member what it has, and again while it is still on its way to
-// having all.
-func (c *crowd) meet(ctx context.Context, m dht.Member) {
-	peer, err := c.fl.f.cfg.Swarm.Peer(m, c.fl.want())
+// meet asks one member what it has under name, and again while it is still on
+// its way to having all.
+func (c *crowd) meet(ctx context.Context, m dht.Member, name dht.ID) {
+	peer, err := c.fl.f.cfg.Swarm.Peer(m, c.fl.want(name))
 	if err != nil {
 		return
 	}
+	c.noteName(m.ID, name)
 	counted, kicked := false, c.kicks(m.ID)
 	var known *source
 	for wait := firstWait; ; wait = min(2*wait, 8*time.Second) {

@@ -46,7 +46,7 @@ func TestQuestionsAreAskedOnTime(t *testing.T) {
 		for _, c := range calls {
 			at = append(at, c.At.Sub(calls[0].At))
 		}
-		if want := []time.Duration{0, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}; !slices.Equal(at, want) {
+		if want := []time.Duration{0, 0, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}; !slices.Equal(at, want) {
 			w.Errorf("asked at %v, want %v", at, want)
 		}
 	})

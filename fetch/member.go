@@ -66,7 +66,7 @@ func (m *membership) disappoint(o *order, err error) {
 func (c *crowd) openDoor() {
 	c.fl.mu.Lock()
 	defer c.fl.mu.Unlock()
-	c.fl.knocked = func(m dht.Member) {
+	c.fl.knocked = func(name dht.ID, m dht.Member) {
 		c.mu.Lock()
 		over := c.peersCtx.Err() != nil
 		kick := c.tellers[m.ID]
@@ -79,7 +79,7 @@ func (c *crowd) openDoor() {
 			default:
 			}
 		case c.isNew(m.ID):
-			c.wg.Go(func() { c.meet(c.peersCtx, m) })
+			c.wg.Go(func() { c.meet(c.peersCtx, m, name) })
 		}
 	}
 }
@@ -126,7 +126,7 @@ func (c *crowd) enroll(peer Peer, m dht.Member) *source {
 		c.since = time.Now()
 	}
 	s := &source{id: len(c.sources), peer: peer, member: &membership{
-		rank: RankOf(c.fl.id, peer.String()), group: groupOf(m), claims: make(map[int]Claim),
+		rank: RankOf(c.fl.rankID(), peer.String()), group: groupOf(m), claims: make(map[int]Claim),
 	}}
 	c.sources = append(c.sources, s)
 	return s
@@ -160,7 +160,8 @@ func (c *crowd) hear(s *source, n News) {
 	defer c.wake()
 	for _, m := range n.Members {
 		if c.isNew(m.ID) {
-			c.wg.Go(func() { c.meet(c.peersCtx, m) })
+			// Whoever has a part in a crowd knows the body by its digest.
+			c.wg.Go(func() { c.meet(c.peersCtx, m, c.fl.rankID()) })
 		}
 	}
 	now := time.Now()

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/flashcrowd/flashcrowd/dht"
 	"github.com/flashcrowd/flashcrowd/fetch"
 	"github.com/flashcrowd/flashcrowd/fetch/fetchtest"
 	"github.com/flashcrowd/flashcrowd/verify"
@@ -158,12 +159,12 @@ func TestShared(t *testing.T) {
 				w.web.Put(site, o)
 				w.whole(w.get(o.Body, c.fields...), o.Body)
 				joins := w.router.Calls("Join")
-				if len(joins) != 1 || joins[0].Key != id(site).Key() || len(w.router.Calls("Leave")) > 0 {
-					w.Errorf("the router saw %v", w.router.Calls(""))
-				}
 				alg := verify.SHA256
 				if c.name == "SHA-512" {
 					alg = verify.SHA512
+				}
+				if keys := w.joined(); len(joins) != 2 || !keys[id(site).Key()] || !keys[digestID(alg, o.Body).Key()] || len(w.router.Calls("Leave")) > 0 {
+					w.Errorf("the router saw %v", w.router.Calls(""))
 				}
 				s, err := w.f.Open(id(site), verify.TokenOf(id(site), fetchtest.WholeOf(alg, o.Body).Digest))
 				if err != nil || !s.Complete {
@@ -177,6 +178,20 @@ func TestShared(t *testing.T) {
 			})
 		})
 	}
+}
+
+// joined returns the keys that the node was announced under.
+func (w *world) joined() map[dht.Key]bool {
+	keys := map[dht.Key]bool{}
+	for _, c := range append(w.router.Calls("Join"), w.router.Calls("Keep")...) {
+		keys[c.Key] = true
+	}
+	return keys
+}
+
+// digestID is the name of body by its digest.
+func digestID(alg verify.Algorithm, body []byte) dht.ID {
+	return dht.DigestID(fetchtest.WholeOf(alg, body).Digest.Multihash())
 }
 
 // TestUnderway: a flight shows this node as a live member that has nothing to
@@ -211,7 +226,7 @@ func TestUnderway(t *testing.T) {
 		if _, err := w.f.Open(id(site), token); !errors.Is(err, fetch.ErrUnknown) {
 			w.Errorf("after the flight: %v", err)
 		}
-		if leaves := w.router.Calls("Leave"); len(leaves) != 1 {
+		if leaves := w.router.Calls("Leave"); len(leaves) != 2 {
 			w.Errorf("a member that has nothing: %v", w.router.Calls(""))
 		}
 	})
@@ -237,7 +252,7 @@ func TestReloadStaysMember(t *testing.T) {
 		w.read(&d, w.start, o.Body)
 		second.Body.Close()
 		w.whole(d, o.Body)
-		if leaves := w.router.Calls("Leave"); len(leaves) > 0 || len(w.router.Calls("Join")) != 2 {
+		if leaves := w.router.Calls("Leave"); len(leaves) > 0 || len(w.router.Calls("Join")) != 4 {
 			w.Errorf("the router saw %v", w.router.Calls(""))
 		}
 	})

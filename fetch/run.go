@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/flashcrowd/flashcrowd/dht"
 	"github.com/flashcrowd/flashcrowd/verify"
 )
 
@@ -213,9 +212,6 @@ func (fl *flight) recall(m *Meta) {
 	}
 }
 
-// want names the flight's body to the swarm.
-func (fl *flight) want() Want { return Want{ID: fl.id, Proof: fl.proof, Coding: fl.meta.Coding()} }
-
 // carry gets the body and, where strangers may be asked, lets them help.
 func (fl *flight) carry(ans *Answer) {
 	c := newCrowd(fl)
@@ -238,6 +234,8 @@ func (fl *flight) settle() {
 		committed = true
 		if err != nil {
 			fl.forget()
+		} else {
+			fl.announceStored(seal.Whole.Digest)
 		}
 	} else {
 		fl.forget()
@@ -276,21 +274,3 @@ func (fl *flight) verdict() *Seal {
 	fl.f.stats.flight(fl.perSource["origin"], fl.body.front, time.Since(fl.start), fl.body.originRate)
 	return fl.whole
 }
-
-// forget ends the membership that the header fields had begun, unless another
-// flight for the same object goes on with it, or the object is stored.
-func (fl *flight) forget() {
-	if !fl.swarmed || fl.f.flies(fl) {
-		return
-	}
-	if stored, err := fl.f.Open(fl.id, fl.want().Token()); err == nil {
-		stored.Close()
-		if stored.Complete {
-			return
-		}
-	}
-	fl.f.cfg.Router.Leave(fl.id.Key())
-}
-
-// key of the DHT under which the flight's crowd meets.
-func (fl *flight) rendezvous() dht.Key { return fl.id.Key() }

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"slices"
 
 	"github.com/flashcrowd/flashcrowd/dht"
 	"github.com/flashcrowd/flashcrowd/verify"
@@ -20,8 +21,8 @@ func (f *Fetcher) Open(id dht.ID, token verify.Token) (*Shelved, error) {
 	if err != nil {
 		return f.underway(id, token)
 	}
-	if shelved.Meta == nil || !f.cfg.Sharing.offers(shelved.Meta) {
-		shelved.Close() // it was stored under other settings
+	if m := shelved.Meta; m == nil || !f.cfg.Sharing.offers(m) || !slices.Contains(m.Names(m.Digests(shelved.Digest)...), id) {
+		shelved.Close() // it was stored under other settings, or its URL is nobody's to name
 		return nil, ErrUnknown
 	}
 	shelved.as(id, token)
@@ -29,11 +30,14 @@ func (f *Fetcher) Open(id dht.ID, token verify.Token) (*Shelved, error) {
 	return shelved, nil
 }
 
-// Renews reports whether the membership for a stored response is kept up after
-// a restart: it may be shared under the settings of now, and is provable.
-func (f *Fetcher) Renews(m *Meta) bool {
-	_, _, err := f.admit(m)
-	return err == nil && f.cfg.Sharing.offers(m)
+// Renews returns the keys under which the membership for a stored response with
+// the digest d is kept up after a restart: none unless it may be shared under
+// the settings of now, and is provable.
+func (f *Fetcher) Renews(m *Meta, d verify.Digest) []dht.Key {
+	if _, _, err := f.admit(m); err != nil || !f.cfg.Sharing.offers(m) {
+		return nil
+	}
+	return keysOf(m.Names(m.Digests(d)...))
 }
 
 // countServed books what is sent to other nodes.
@@ -58,19 +62,23 @@ func (f *Fetcher) underway(id dht.ID, token verify.Token) (*Shelved, error) {
 		default:
 			continue
 		}
-		if fl.swarmed && fl.id == id && fl.want().Token() == token {
-			return fl.shelved(), nil
+		if fl.isKnownAs(id, token) {
+			return fl.shelved(id), nil
 		}
 	}
 	return nil, ErrUnknown
 }
 
-// shelved offers what this node may hand on of a body under way.
-func (fl *flight) shelved() *Shelved {
+// shelved offers what this node may hand on of a body under way, to who asks by
+// name.
+func (fl *flight) shelved(name dht.ID) *Shelved {
 	d := fl.proof.Digest()
 	sh := &Shelved{Digest: d, Coding: fl.meta.Coding(), Has: NewPieces(d.Layout().Pieces()), Body: lent{fl}, Close: func() {}}
 	if fl.board != nil {
-		sh.Has, sh.Follow = fl.board.offered(), fl.follow
+		sh.Has = fl.board.offered()
+		sh.Follow = func(ctx context.Context, from dht.Member, tell func(News) error) error {
+			return fl.follow(ctx, name, from, tell)
+		}
 	}
 	fl.f.countServed(sh)
 	return sh
@@ -78,12 +86,12 @@ func (fl *flight) shelved() *Shelved {
 
 // follow tells the flight's news to a follower, who is a member of the crowd by
 // that.
-func (fl *flight) follow(ctx context.Context, from dht.Member, tell func(News) error) error {
+func (fl *flight) follow(ctx context.Context, name dht.ID, from dht.Member, tell func(News) error) error {
 	fl.mu.Lock()
 	knocked := fl.knocked
 	fl.mu.Unlock()
 	if knocked != nil {
-		knocked(from)
+		knocked(name, from)
 	}
 	return fl.board.follow(ctx, tell)
 }

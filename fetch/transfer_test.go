@@ -492,7 +492,7 @@ func TestOriginContradictsItself(t *testing.T) {
 				}
 				d := w.get(body)
 				w.whole(d, body)
-				if len(w.store.Metas()) > 0 || len(w.router.Calls("Leave")) != 1 || len(w.swarm.Lies()) > 0 {
+				if len(w.store.Metas()) > 0 || len(w.router.Calls("Leave")) != 2 || len(w.swarm.Lies()) > 0 {
 					w.Errorf("%d stored, router %v, bans %v", len(w.store.Metas()), w.router.Calls(""), w.swarm.Banned())
 				}
 				w.within("all", d.took, direct(len(body), originRate)+5*time.Second)
@@ -563,7 +563,7 @@ func TestDiskFull(t *testing.T) {
 				if n := len(w.swarm.Lies()); n > 0 {
 					w.Errorf("%d bans for this node's own disk", n)
 				}
-				if name != "create" && name != "read" && len(w.router.Calls("Leave")) != 1 {
+				if name != "create" && name != "read" && len(w.router.Calls("Leave")) != 2 {
 					w.Errorf("a member that has nothing: %v", w.router.Calls(""))
 				}
 			})

@@ -60,9 +60,7 @@ func (n *Node) keepAnnounced(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if n.fetch.Renews(item.Meta) {
-			n.finder().Keep(item.Meta.ID.Key())
-		}
+		n.finder().Keep(n.fetch.Renews(item.Meta, item.Digest)...)
 	}
 	return nil
 }

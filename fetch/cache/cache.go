@@ -30,8 +30,8 @@ type Config struct {
 	// MinFree is how many octets of the disk are left to others, the index
 	// among them; 0 is DefaultMinFree, negative is none.
 	MinFree int64
-	// OnRemove is called when the last shared object with this id has left
-	// the store. It must not block for long, nor call the store; nil does
+	// OnRemove is called when the last shared object with this id, of its URL
+	// or of one of its digests, has left the store. It must not block for long, nor call the store; nil does
 	// nothing.
 	OnRemove func(id dht.ID)
 	// Logger; nil is silent. Metrics; nil registers nothing.

@@ -18,9 +18,11 @@ type entry struct {
 	id   dht.ID
 	name name
 	body int64 // octets of the body
-	// tokens by which others may know the body under each of its ids.
-	tokens []verify.Token
-	trust  *trust
+	// digests are the ids that the body has whatever its URL is, and tokens by
+	// what others may know it under each of its ids.
+	digests []dht.ID
+	tokens  []verify.Token
+	trust   *trust
 	// part: the response is incomplete. Its body is a temporary file, of which
 	// body octets are held, and version tells whether it may be completed.
 	part    bool
@@ -45,14 +47,15 @@ type entry struct {
 type entries struct {
 	limit    int64
 	byID     map[dht.ID][]*entry
-	recency  list.List // of *entry, the last used first
-	bytes    int64     // sum of entry.size
-	reserved int64     // promised to writers
-	turn     uint64    // counts uses
+	byDigest map[dht.ID][]*entry // shared ones, by each of entry.digests
+	recency  list.List           // of *entry, the last used first
+	bytes    int64               // sum of entry.size
+	reserved int64               // promised to writers
+	turn     uint64              // counts uses
 }
 
 func (es *entries) init(limit int64) {
-	es.limit, es.byID = limit, make(map[dht.ID][]*entry)
+	es.limit, es.byID, es.byDigest = limit, make(map[dht.ID][]*entry), make(map[dht.ID][]*entry)
 	es.recency.Init()
 }
 
@@ -62,6 +65,9 @@ func (es *entries) add(e *entry) {
 	e.turn = es.turn
 	e.recency = es.recency.PushFront(e)
 	es.byID[e.id] = append(es.byID[e.id], e)
+	for _, id := range e.digests {
+		es.byDigest[id] = append(es.byDigest[id], e)
+	}
 	es.bytes += e.size
 }
 
@@ -73,13 +79,21 @@ func (es *entries) drop(e *entry) bool {
 	e.gone = true
 	es.recency.Remove(e.recency)
 	es.bytes -= e.size
-	rest := slices.DeleteFunc(es.byID[e.id], func(o *entry) bool { return o == e })
-	if len(rest) == 0 {
-		delete(es.byID, e.id)
-	} else {
-		es.byID[e.id] = rest
+	without(es.byID, e.id, e)
+	for _, id := range e.digests {
+		without(es.byDigest, id, e)
 	}
 	return true
+}
+
+// without takes e out of what all has for id.
+func without(all map[dht.ID][]*entry, id dht.ID, e *entry) {
+	rest := slices.DeleteFunc(all[id], func(o *entry) bool { return o == e })
+	if len(rest) == 0 {
+		delete(all, id)
+	} else {
+		all[id] = rest
+	}
 }
 
 // resize notes that e now takes size octets.
@@ -147,7 +161,9 @@ func (es *entries) supersede(e *entry) (dropped []*entry) {
 	return dropped
 }
 
-// shares reports whether a shared object with this id is in.
+// shares reports whether a shared object with this id, of a URL or a digest, is
+// in.
 func (es *entries) shares(id dht.ID) bool {
-	return slices.ContainsFunc(es.byID[id], func(e *entry) bool { return e.shared })
+	isShared := func(e *entry) bool { return e.shared }
+	return slices.ContainsFunc(es.byID[id], isShared) || slices.ContainsFunc(es.byDigest[id], isShared)
 }

@@ -48,8 +48,10 @@ func (s *Store) unindex(dropped []*entry, how *pebble.WriteOptions) error {
 func (s *Store) tellRemoved(dropped []*entry) {
 	var ids []dht.ID
 	for _, e := range dropped {
-		if e.shared && !slices.Contains(ids, e.id) {
-			ids = append(ids, e.id)
+		for _, id := range append([]dht.ID{e.id}, e.digests...) {
+			if e.shared && !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
 		}
 	}
 	for _, id := range ids {

@@ -73,10 +73,21 @@ func newEntry(n name, r *record, encoded int) *entry {
 	came := max(r.meta.ResponseTime.Unix(), 0)
 	return &entry{
 		id: r.meta.ID, name: n, body: r.digest.Length(), variant: variantKey(r.meta),
-		size:   r.digest.Length() + int64(r.side) + int64(encoded),
-		tokens: tokensOf(r), shared: r.meta.Shared,
+		size:    r.digest.Length() + int64(r.side) + int64(encoded),
+		digests: digestIDs(r), tokens: tokensOf(r), shared: r.meta.Shared,
 		trust: &trust{}, used: came, saved: came,
 	}
+}
+
+// digestIDs returns the ids of a shared body by each digest that it alone can
+// have, so that the same body from another URL is found by it.
+func digestIDs(r *record) (ids []dht.ID) {
+	for _, d := range r.meta.Digests(r.digest) {
+		if r.meta.Shared && d.Algorithm().Strong() {
+			ids = append(ids, dht.DigestID(d.Multihash()))
+		}
+	}
+	return ids
 }
 
 // tokensOf returns the tokens of a record's body, by each digest it is known by.

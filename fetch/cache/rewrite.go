@@ -8,6 +8,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"github.com/flashcrowd/flashcrowd/dht"
 	"github.com/flashcrowd/flashcrowd/fetch"
 )
 
@@ -166,7 +167,9 @@ func (s *Store) freshen(e *entry, req *fetch.Request, m *fetch.Meta) (updated *r
 		return unstored, keep, nil
 	}
 	if wasShared && !r.meta.Shared {
-		s.tellUnshared(e.id)
+		for _, id := range append([]dht.ID{e.id}, e.digests...) {
+			s.tellUnshared(id)
+		}
 	}
 	return r, true, nil
 }

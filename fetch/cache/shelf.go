@@ -2,6 +2,7 @@ package cache
 
 import (
 	"crypto/subtle"
+	"slices"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/dht"
@@ -10,7 +11,7 @@ import (
 )
 
 // Open is as fetch.Shelf says: it opens the shared object whose digest makes
-// token with id. Whatever else is, or goes wrong, is fetch.ErrUnknown; what is
+// token with id, that of its URL or of the digest itself. Whatever else is, or goes wrong, is fetch.ErrUnknown; what is
 // unknown is known to be so from memory alone.
 func (s *Store) Open(id dht.ID, token verify.Token) (*fetch.Shelved, error) {
 	if !s.enter() {
@@ -51,7 +52,7 @@ func (s *Store) Open(id dht.ID, token verify.Token) (*fetch.Shelved, error) {
 func (s *Store) onShelf(id dht.ID, token verify.Token) (found *entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, e := range s.entries.byID[id] {
+	for _, e := range slices.Concat(s.entries.byID[id], s.entries.byDigest[id]) {
 		for _, t := range e.tokens {
 			if subtle.ConstantTimeCompare(t[:], token[:]) == 1 && e.shared {
 				found = e

@@ -279,7 +279,7 @@ func (s *Store) Open(id dht.ID, token verify.Token) (*fetch.Shelved, error) {
 	defer s.mu.Unlock()
 	for _, e := range slices.Backward(s.entries) {
 		d := e.seal.Whole.Digest
-		if e.meta.ID != id || !e.meta.Shared || !knownAs(e.meta, d, id, token) {
+		if !slices.Contains(e.meta.Names(e.meta.Digests(d)...), id) || !e.meta.Shared || !knownAs(e.meta, d, id, token) {
 			continue
 		}
 		whole := e.seal.Whole
@@ -294,13 +294,13 @@ func (s *Store) Open(id dht.ID, token verify.Token) (*fetch.Shelved, error) {
 	return nil, fetch.ErrUnknown
 }
 
-// wholeOf returns what can be said of body.
 // knownAs reports whether token is of one of the digests that the body is
 // known by.
 func knownAs(m *fetch.Meta, d verify.Digest, id dht.ID, token verify.Token) bool {
 	return slices.ContainsFunc(m.Digests(d), func(x verify.Digest) bool { return verify.TokenOf(id, x) == token })
 }
 
+// wholeOf returns what can be said of body.
 func wholeOf(alg verify.Algorithm, body []byte) verify.Whole {
 	r := verify.NewRecorder(alg, int64(len(body)))
 	if _, err := io.Copy(r, bytes.NewReader(body)); err != nil {
