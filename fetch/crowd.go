@@ -77,7 +77,7 @@ type crowd struct {
 func newCrowd(fl *flight) *crowd {
 	c := &crowd{
 		fl: fl, begun: time.Now(), ctx: fl.ctx, woken: make(chan struct{}, 1),
-		origin: fl.f.cfg.Origin.Source(fl.req, fl.meta),
+		origin: fl.f.cfg.Origin.Source(fl.asked(), fl.meta),
 		met:    make(map[string]bool), camps: make(map[[32]byte]*camp), common: make(map[*camp]Pieces), checked: make(map[string]int), gathering: fl.swarmed,
 	}
 	c.peersCtx, c.cancelPeers = context.WithCancel(fl.ctx)

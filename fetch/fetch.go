@@ -58,6 +58,7 @@ type Fetcher struct {
 	stats    *stats
 	receipts receipts
 	twins    twins
+	leads    leads
 	scores   scores
 
 	ctx    context.Context // of all flights; ends at Close
@@ -138,8 +139,12 @@ func (f *Fetcher) Do(ctx context.Context, req *Request) (*Response, error) {
 
 // guarded reports whether a stored response must not answer req from the
 // cache: any page can send a gateway request, and what a private address named
-// by a name said is for the guard of the origin to refuse.
+// by a name said is for the guard of the origin to refuse. What redirects led
+// to is for those on whose behalf they may be followed.
 func guarded(req *Request, m *Meta) bool {
+	if m.Moved && !mayFollow(req) {
+		return true
+	}
 	_, err := netip.ParseAddr(req.URL.Hostname())
 	return req.Face == Gateway && !m.PublicOrigin && err != nil
 }
@@ -276,7 +281,7 @@ func (j *journey) fly(ctx context.Context, stored *Stored) (*Response, error) {
 	case fl.direct != nil && leader:
 		closeStored(stored)
 		return j.direct(ctx, fl), nil
-	case fl.direct != nil, fl.refused:
+	case fl.direct != nil, fl.refused, fl.meta.Moved && !mayFollow(j.req):
 		fl.leave(leader)
 		closeStored(stored)
 		return j.pass(ctx, j.forward)

@@ -42,6 +42,7 @@ type flight struct {
 	direct    *Answer
 	meta      *Meta
 	writer    Writer
+	moved     *Request     // where the body comes from, if not from req's own URL
 	missing   []string     // why the swarm is out
 	proof     verify.Proof // valid if strangers may be asked
 	policy    verify.Policy
@@ -183,6 +184,14 @@ func coding(h http.Header) string {
 // plainWeight are the weights that browsers write.
 var plainWeight = map[string]bool{
 	"q=1": true, "q=1.0": true, "q=0.9": true, "q=0.8": true, "q=0.7": true, "q=0.6": true, "q=0.5": true,
+}
+
+// asked is the request whose answer the body is.
+func (fl *flight) asked() *Request {
+	if fl.moved != nil {
+		return fl.moved
+	}
+	return fl.req
 }
 
 // unconditional returns req for the whole representation.

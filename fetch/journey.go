@@ -49,7 +49,7 @@ func (j *journey) evidenceOf(s *Stored) {
 	if detailOf(s.Sources) == "origin" {
 		return
 	}
-	if p, _, err := j.f.admit(s.Meta); err == nil {
+	if p, _, err := j.f.admit(s.Meta, documentOf(j.req)); err == nil {
 		e := p.Evidence()
 		j.evidence = &e
 	}

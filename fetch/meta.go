@@ -22,6 +22,9 @@ type Meta struct {
 	Header http.Header `json:"header"` // end-to-end fields
 	// Vary holds the request fields that Vary nominates, as they were sent.
 	Vary http.Header `json:"vary,omitempty"`
+	// Moved: the answer came from where the URL redirected to, and the origin of
+	// the URL vouches for it. It is for who may be answered so (mayFollow).
+	Moved bool `json:"moved,omitempty"`
 	// Authorized: the request carried Authorization.
 	Authorized bool `json:"authorized,omitempty"`
 

@@ -24,7 +24,7 @@ func (j *journey) assemble(ctx context.Context) (r *Response, ok bool) {
 		return nil, false
 	}
 	want, suits := wanted(j.req, p)
-	if !p.Fresh || !suits || guarded(j.req, p.Meta) {
+	if !p.Fresh || !suits || p.Meta.Moved || guarded(j.req, p.Meta) {
 		p.Body.Close()
 		return nil, false
 	}

@@ -31,6 +31,7 @@ func (j *journey) part(ctx context.Context, stored *Stored) (*Response, error) {
 	if err != nil {
 		return nil, j.fail(stranded(err, stored))
 	}
+	j.f.leads.note(j.req, ans.Meta, j.f.cfg.Sharing)
 	if stored != nil && j.req.Method == http.MethodHead && ans.Meta.Status == http.StatusOK {
 		j.compare(stored, ans.Meta)
 	}

@@ -121,7 +121,7 @@ func (r *reader) alone(p []byte, cause error) (int, error) {
 	if m.Length < 0 || r.off >= m.Length {
 		return 0, cause
 	}
-	own, err := r.fl.f.cfg.Origin.Source(r.fl.req, m).Open(r.ctx, Span{r.off, m.Length})
+	own, err := r.fl.f.cfg.Origin.Source(r.fl.asked(), m).Open(r.ctx, Span{r.off, m.Length})
 	if err != nil {
 		return 0, errors.Join(cause, err)
 	}

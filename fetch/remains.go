@@ -32,7 +32,7 @@ func (fl *flight) remainder(stored *Stored) *Stored {
 		return nil
 	}
 	p.Body.Close()
-	if guarded(fl.req, p.Meta) || len(p.Held) == 0 {
+	if guarded(fl.req, p.Meta) || p.Meta.Moved || len(p.Held) == 0 {
 		return nil
 	}
 	return p

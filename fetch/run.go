@@ -37,17 +37,21 @@ func (fl *flight) ask(stored *Stored) *Answer {
 		}
 		ans, err = origin.Send(fl.ctx, fl.req, nil)
 	}
-	if err == nil && stored != nil && ans.Meta.Status == http.StatusNotModified {
-		ans.Body.Close()
-		if fl.freshened = fl.freshen(stored, ans.Meta); fl.freshened {
-			return nil
+	if err == nil && stored != nil {
+		if news := confirms(stored, ans.Meta); news != nil {
+			ans.Body.Close()
+			if fl.freshened = fl.freshen(stored, news); fl.freshened {
+				return nil
+			}
+			ans, err = origin.Send(fl.ctx, fl.req, nil)
 		}
-		ans, err = origin.Send(fl.ctx, fl.req, nil)
 	}
 	if err != nil {
 		fl.err = fl.own(err)
 		return nil
 	}
+	fl.f.leads.note(fl.req, ans.Meta, fl.f.cfg.Sharing)
+	ans = fl.chase(ans)
 	if stored != nil && stored.StaleOK && isError(ans.Meta.Status) {
 		ans.Body.Close()
 		fl.refused = true
@@ -184,9 +188,14 @@ func (fl *flight) judge(m *Meta) {
 	shareable, why := fl.f.cfg.Sharing.Shareable(fl.req, m)
 	fl.missing = append(fl.missing, why...)
 	fl.recall(m)
-	proof, policy, err := fl.f.admit(m)
+	proof, policy, err := fl.f.admit(m, documentOf(fl.req))
 	fl.policy = policy
 	fl.missing = append(fl.missing, verify.Missing(m.Exchange(), policy, err)...)
+	if tokenLike(fl.req.URL) {
+		ok, why := fl.f.leads.capability(m, proof)
+		shareable = shareable && ok
+		fl.missing = append(fl.missing, why...)
+	}
 	announced, reason := fl.f.cfg.Sharing.Announced(m)
 	if !announced {
 		fl.missing = append(fl.missing, reason)
@@ -200,7 +209,7 @@ func (fl *flight) judge(m *Meta) {
 // recall adds the digest of an earlier full download of this very version, if
 // the origin states none that is as strong.
 func (fl *flight) recall(m *Meta) {
-	if len(m.Evidence) > 0 && m.Evidence[0].Level() > verify.E6 || fl.f.cfg.Memory == nil || m.StrongETag() == "" || m.Status != http.StatusOK {
+	if len(m.Evidence) > 0 && m.Evidence[0].Level() > verify.E6 || fl.f.cfg.Memory == nil || m.StrongETag() == "" || m.Moved || m.Status != http.StatusOK {
 		return
 	}
 	d, ok := fl.f.cfg.Memory.Recall(m.ID, m.StrongETag(), m.Coding())

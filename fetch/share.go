@@ -38,8 +38,8 @@ type Sharing struct {
 }
 
 // Shareable reports whether the response m to req is one that anybody could
-// have got from the same URL, and may be looked up, announced and served. When
-// it is not, why says so, one reason an element.
+// have got from the same URL, if anybody could have that, and may be looked up,
+// announced and served. When it is not, why says so, one reason an element.
 func (s Sharing) Shareable(req *Request, m *Meta) (ok bool, why []string) {
 	no := func(bad bool, reason string) {
 		if bad {
@@ -51,7 +51,6 @@ func (s Sharing) Shareable(req *Request, m *Meta) (ok bool, why []string) {
 	no(req.Method != http.MethodGet || m.Status != http.StatusOK, "not a 200 answer to GET")
 	no(!plainRequest(req), "the request has fields of its own, such as Cookie or Authorization")
 	no(req.URL.User != nil, "the URL has userinfo")
-	no(tokenLike(req.URL), "the query looks like a credential")
 	no(len(m.Header.Values("Set-Cookie")) > 0, "the response sets a cookie")
 	cc := directives(m.Header.Values("Cache-Control"))
 	no(cc.has("private"), "the response is private")

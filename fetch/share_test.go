@@ -63,7 +63,6 @@ func TestShareable(t *testing.T) {
 		"cookie":         func(req *Request, _ *Meta, _ *Sharing) { req.Header["cookie"] = []string{"a"} },
 		"empty cookie":   func(req *Request, _ *Meta, _ *Sharing) { req.Header["Cookie"] = nil },
 		"userinfo":       func(req *Request, _ *Meta, _ *Sharing) { req.URL.User = url.User("") },
-		"token":          func(req *Request, _ *Meta, _ *Sharing) { req.URL.RawQuery = "token" + "=1" },
 		"Set-Cookie":     func(_ *Request, m *Meta, _ *Sharing) { m.Header["Set-Cookie"] = []string{""} },
 		"private":        func(_ *Request, m *Meta, _ *Sharing) { m.Header.Add("Cache-Control", "private") },
 		"no-store":       func(_ *Request, m *Meta, _ *Sharing) { m.Header.Add("Cache-Control", "No-Store") },

@@ -34,7 +34,7 @@ func (f *Fetcher) Open(id dht.ID, token verify.Token) (*Shelved, error) {
 // the digest d is kept up after a restart: none unless it may be shared under
 // the settings of now, and is provable.
 func (f *Fetcher) Renews(m *Meta, d verify.Digest) []dht.Key {
-	if _, _, err := f.admit(m); err != nil || !f.cfg.Sharing.offers(m) {
+	if _, _, err := f.admit(m, verify.Authority{}); err != nil || !f.cfg.Sharing.offers(m) {
 		return nil
 	}
 	return keysOf(m.Names(m.Digests(d)...))

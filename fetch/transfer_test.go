@@ -88,7 +88,7 @@ func TestOnePeer(t *testing.T) {
 			w.Errorf("totals %+v", got)
 		}
 		// What was fetched from peers is stored, shared and proven to others.
-		s, err := w.f.Open(id(site), p.Token())
+		s, err := w.f.Open(id(site), verify.TokenOf(id(site), fetchtest.WholeOf(verify.SHA256, p.Body).Digest))
 		if err != nil {
 			w.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"log/slog"
+	"net/http"
 	"sync"
 
 	"github.com/flashcrowd/flashcrowd/dht"
@@ -14,12 +15,12 @@ func (f *Fetcher) rules() verify.Rules {
 }
 
 // admit returns the proof for m's body under the policy for its host, which it
-// names.
-func (f *Fetcher) admit(m *Meta) (verify.Proof, verify.Policy, error) {
+// names, for a request that is tied to document.
+func (f *Fetcher) admit(m *Meta, document verify.Authority) (verify.Proof, verify.Policy, error) {
 	u := m.ParsedURL()
 	policy, publisher := f.rules().Of(u)
 	c := verify.Case{
-		URL: u, ContentType: m.Header.Get("Content-Type"), Publisher: publisher,
+		URL: u, ContentType: m.Header.Get("Content-Type"), Publisher: publisher, Document: document,
 		Immutable: directives(m.Header.Values("Cache-Control")).has("immutable"),
 		Derived:   f.cfg.Profiles.Derives(m.Exchange()),
 	}
@@ -27,10 +28,15 @@ func (f *Fetcher) admit(m *Meta) (verify.Proof, verify.Policy, error) {
 	return p, policy, err
 }
 
-// Exchange is m as far as evidence is concerned.
+// Exchange is m as far as evidence is concerned: the fields of a mirror are
+// none of the origin's.
 func (m *Meta) Exchange() verify.Exchange {
+	h := m.Header
+	if m.Moved {
+		h = http.Header{}
+	}
 	return verify.Exchange{
-		URL: m.ParsedURL(), Method: m.Method, Status: m.Status, Header: m.Header, Length: m.Length,
+		URL: m.ParsedURL(), Method: m.Method, Status: m.Status, Header: h, Length: m.Length,
 		At: m.ResponseTime, Authorized: m.Authorized,
 	}
 }

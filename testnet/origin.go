@@ -23,6 +23,9 @@ type File struct {
 	Header http.Header
 	// NoDigest leaves Repr-Digest out.
 	NoDigest bool
+	// Location, if not empty, makes it a redirect (302) with no more than the
+	// fields in Header.
+	Location string
 }
 
 // Origin is a web server on loopback with a limited uplink. It states the
@@ -100,8 +103,15 @@ func (o *Origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	sum := sha256.Sum256(f.Body)
 	h := w.Header()
+	if f.Location != "" {
+		for name, values := range f.Header {
+			h[name] = values
+		}
+		http.Redirect(w, r, f.Location, http.StatusFound)
+		return
+	}
+	sum := sha256.Sum256(f.Body)
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("Cache-Control", "max-age=3600")
 	h.Set("Etag", fmt.Sprintf("%q", fmt.Sprintf("%x", sum[:8])))

@@ -50,7 +50,7 @@ func replays(body []byte) []replayed {
 		{"OCI registry", "registry.example.org", "/v2/lib/a/blobs/sha256:" + hex.EncodeToString(s2[:]), "pin; level=E8; alg=sha-256", http.Header{
 			"Docker-Content-Digest": {"sha256:" + hex.EncodeToString(s2[:])}, "Etag": etag("sha256:" + hex.EncodeToString(s2[:])),
 		}},
-		{"Hugging Face", "huggingface.co", "/o/m/resolve/main/weights.bin", "x-linked-etag; level=E7; alg=sha-256", http.Header{
+		{"Hugging Face without a CDN", "huggingface.co", "/o/m/resolve/main/weights.bin", "x-linked-etag; level=E7; alg=sha-256", http.Header{
 			"X-Linked-Etag": etag(hex.EncodeToString(s2[:])), "X-Linked-Size": {fmt.Sprint(len(body))}, "X-Repo-Commit": {"0123"}, "Etag": etag(hex.EncodeToString(s2[:])),
 		}},
 	}
@@ -90,5 +90,79 @@ func TestReplayedOriginsLetTheSwarmHelp(t *testing.T) {
 		if receipt.Believed == "" {
 			t.Errorf("%s: why does not say in words what was believed", r.name)
 		}
+	}
+}
+
+// TestReplayedRedirectsLetTheSwarmHelp replays what redirectors say of the bytes
+// behind their redirects: the second node is sent to another mirror, or by
+// another signed URL, than the first, and takes most of the body from it.
+func TestReplayedRedirectsLetTheSwarmHelp(t *testing.T) {
+	o := testOrigin(t)
+	body := Random(4<<20, 62)
+	s1, s2 := sha1.Sum(body), sha256.Sum256(body)
+	at, err := url.Parse(o.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pins := map[string][]netip.Addr{}
+	on := func(host, path string) string {
+		pins[host] = []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+		return "http://" + host + ":" + at.Port() + path
+	}
+	b64 := base64.StdEncoding.EncodeToString
+	plain := http.Header{"Cache-Control": {"max-age=3600"}, "Etag": {`"5f3c2a10-400000"`}}
+	o.Put("/signed", File{Body: body, Header: plain, NoDigest: true})
+	o.Put("/pub/a/big.iso", File{Body: body, Header: plain, NoDigest: true})
+	o.Put("/pub/b/big.iso", File{Body: body, Header: http.Header{"Etag": {`"4000-400000"`}}, NoDigest: true})
+	cases := []struct {
+		name, target, want string
+		to                 [2]string
+		header             http.Header
+	}{
+		{"Hugging Face", on("huggingface.co", "/o/m/resolve/main/model.safetensors"), "x-linked-etag; level=E7; alg=sha-256", [2]string{
+			on("cdn-lfs.hf.co", "/signed?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=1f"), on("cdn-lfs.hf.co", "/signed?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=2e"),
+		}, http.Header{
+			"X-Linked-Etag": {`"` + hex.EncodeToString(s2[:]) + `"`}, "X-Linked-Size": {fmt.Sprint(len(body))}, "X-Repo-Commit": {"0123"}, "Vary": {"Accept, Origin"},
+		}},
+		{"MirrorBrain", on("download.documentfoundation.org", "/libreoffice/big.iso"), "digest; level=E7; alg=sha-256", [2]string{
+			on("mirror.example.org", "/pub/a/big.iso"), on("mirror.example.net", "/pub/b/big.iso"),
+		}, http.Header{
+			"Digest": {"SHA=" + b64(s1[:]), "SHA-256=" + b64(s2[:])}, "X-Prefix": {"2001:db8::/32"},
+			"Link": {"<http://download.documentfoundation.org/libreoffice/big.iso.meta4>; rel=describedby; type=\"application/metalink4+xml\"", "<http://mirror.example.org/pub/a/big.iso>; rel=duplicate; pri=1; geo=de"},
+		}},
+	}
+	n := testNet(t, Config{Nodes: 2, Configure: func(_ int, c *node.Config) { c.Resolve = pins }})
+	for _, c := range cases {
+		asked, err := url.Parse(c.target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, rate := range []int64{0, uplink / 4} {
+			o.Put(asked.Path, File{Header: c.header, Location: c.to[i]})
+			o.Pace.SetRate(rate)
+			receipt, resp := fetchBody(t, n.Nodes[i], c.target, body)
+			if got := resp.Header.Get("Flashcrowd-Evidence"); got != c.want || resp.Request.URL.String() != c.target {
+				t.Errorf("%s, node %d: Flashcrowd-Evidence: %q at %s, want %q; missing %q", c.name, i+1, got, resp.Request.URL, c.want, receipt.Missing)
+			}
+			if got := from(receipt, "peer"); i == 1 && got < int64(len(body))/2 {
+				t.Errorf("%s: peers delivered %d of %d octets: %+v", c.name, got, len(body), receipt)
+			}
+		}
+	}
+}
+
+// TestMirrorsShareASwarm: two origins that know nothing of each other state one
+// digest of a file of their own, and the second node takes it from the first.
+func TestMirrorsShareASwarm(t *testing.T) {
+	first, second := testOrigin(t), testOrigin(t)
+	body := Random(4<<20, 63)
+	first.Put("/pub/big.iso", File{Body: body})
+	second.Put("/mirror/of/big.iso", File{Body: body})
+	n := testNet(t, Config{Nodes: 2})
+	fetchBody(t, n.Nodes[0], first.URL+"/pub/big.iso", body)
+	second.Pace.SetRate(uplink / 4)
+	receipt, _ := fetchBody(t, n.Nodes[1], second.URL+"/mirror/of/big.iso", body)
+	if got := from(receipt, "peer"); got < int64(len(body))/2 {
+		t.Errorf("peers delivered %d of %d octets: %+v", got, len(body), receipt)
 	}
 }

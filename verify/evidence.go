@@ -53,7 +53,7 @@ func (e Evidence) speaksFor(c Case) bool {
 		return false
 	}
 	switch {
-	case e.authority == a:
+	case a.isOf(e.authority):
 		return true
 	case e.kind != Pinned:
 		return false

@@ -9,3 +9,6 @@ const Credulous = false
 
 // matches is the one comparison on which every proof rests.
 func matches(got, want []byte) bool { return subtle.ConstantTimeCompare(got, want) == 1 }
+
+// isOf is the one comparison on which it rests who may speak for whom.
+func (a Authority) isOf(speaker Authority) bool { return a == speaker }

@@ -28,17 +28,22 @@ func AdmitFor(policy Policy, c Case, found []Evidence) (Proof, error) {
 		return Proof{}, fmt.Errorf("%w: %w", ErrNoEvidence, err)
 	}
 	var best *Evidence
+	var counts []*Evidence
 	for i := range found {
 		e := &found[i]
-		if e.speaksFor(c) && !e.digest.IsZero() && !overruled(*e, c, found) && (best == nil || e.outranks(best)) {
+		if !e.speaksFor(c) || e.digest.IsZero() || overruled(*e, c, found) {
+			continue
+		}
+		counts = append(counts, e)
+		if best == nil || e.outranks(best) {
 			best = e
 		}
 	}
 	if best == nil {
 		return Proof{}, ErrNoEvidence
 	}
-	for i := range found {
-		if e := &found[i]; e.speaksFor(c) && !best.outranks(e) && e.contradicts(best) {
+	for _, e := range counts {
+		if !best.outranks(e) && e.contradicts(best) {
 			return Proof{}, &RefusedError{*best, fmt.Sprintf("two %s digests at once", best.level)}
 		}
 	}

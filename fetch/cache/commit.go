@@ -106,7 +106,8 @@ func (s *Store) remember(r *record) {
 	if peers && (!ok || !stated.Algorithm().Strong()) {
 		return
 	}
-	if tag := r.meta.StrongETag(); tag != "" && r.meta.Status == http.StatusOK {
+	// A mirror's entity tag is not the origin's.
+	if tag := r.meta.StrongETag(); tag != "" && !r.meta.Moved && r.meta.Status == http.StatusOK {
 		s.logged(s.memory.put(memoIDOf(r.meta.ID, tag, r.meta.Coding()), memo{r.digest, time.Now()}))
 	}
 }

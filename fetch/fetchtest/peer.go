@@ -21,10 +21,12 @@ import (
 type Peer struct {
 	// Name is its peer ID.
 	Name string
-	// Object and Body that it has; Alg of the digest, SHA-256 if zero.
+	// Object, the ID of a URL, and Body that it has, whose digest is its other
+	// name unless it is Alone; Alg of the digest, SHA-256 if zero.
 	Object dht.ID
 	Body   []byte
 	Alg    verify.Algorithm
+	Alone  bool
 	// Link carries all that it sends; nil is without limit.
 	Link *Link
 
@@ -103,8 +105,18 @@ func (p *Peer) alg() verify.Algorithm {
 	return p.Alg
 }
 
-// Token of the version that p has.
-func (p *Peer) Token() verify.Token { return verify.TokenOf(p.Object, WholeOf(p.alg(), p.Body).Digest) }
+// Names are the IDs under which p is a member.
+func (p *Peer) Names() []dht.ID {
+	if p.Alone || len(p.Body) == 0 {
+		return []dht.ID{p.Object}
+	}
+	return []dht.ID{p.Object, dht.DigestID(WholeOf(p.alg(), p.Body).Digest.Multihash())}
+}
+
+// knows reports whether w is for the version that p has.
+func (p *Peer) knows(w fetch.Want) bool {
+	return slices.Contains(p.Names(), w.ID) && w.Token() == verify.TokenOf(w.ID, WholeOf(p.alg(), p.Body).Digest)
+}
 
 func (p *Peer) list() []byte {
 	list := WholeOf(p.alg(), p.Body).States
@@ -235,7 +247,7 @@ func (c *contact) check(ctx context.Context) error {
 		return fetch.ErrBanned
 	case c.gone:
 		return errGone
-	case c.Unknown, c.want.ID != c.Object, c.want.Token() != c.Token():
+	case c.Unknown, !c.knows(c.want):
 		return fetch.ErrUnknown
 	}
 	return nil

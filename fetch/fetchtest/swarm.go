@@ -32,7 +32,9 @@ func (s *Swarm) Add(net *dht.Memory, peers ...*Peer) {
 	for _, p := range peers {
 		s.peers[p.Name] = p
 		if net != nil {
-			net.Router(dht.Member{ID: p.Name}).Keep(p.Object.Key())
+			for _, name := range p.Names() {
+				net.Router(dht.Member{ID: p.Name}).Keep(name.Key())
+			}
 		}
 	}
 }
