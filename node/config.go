@@ -116,8 +116,12 @@ type Config struct {
 	// DefaultConnectPorts().
 	ConnectPorts Ports
 	// Allow are the clients that may use proxy and mirrors beside this machine.
-	// A listener that is not on loopback needs at least one.
+	// A listener that is not on loopback needs at least one, or ProxyAuth.
 	Allow []netip.Prefix
+	// ProxyAuth is a file of users, with a bcrypt hash each as `htpasswd -B`
+	// writes it. If set, every client of proxy and mirrors has to say who it is;
+	// Allow then says from where, if it is not empty.
+	ProxyAuth string
 
 	// LogLevel is "debug", "info", "warn" or "error", LogFormat "text" or
 	// "json": how NewLogger logs. If empty, "info" and "text".

@@ -110,8 +110,8 @@ func (c Config) validateListeners() error {
 			return usage(l.flag, "%w", err)
 		case !loopback && l.flag == "admin":
 			return usage(l.flag, "%s is not on loopback: the dashboard is for this machine alone", l.addr)
-		case !loopback && len(c.Allow) == 0:
-			return usage(l.flag, "%s is not on loopback: say with --allow CIDR who may use it", l.addr)
+		case !loopback && len(c.Allow) == 0 && c.ProxyAuth == "":
+			return usage(l.flag, "%s is not on loopback: say with --allow CIDR or --proxy-auth FILE who may use it", l.addr)
 		}
 		for _, other := range listeners[:i] {
 			if collide(l.addr, other.addr) {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/flashcrowd/flashcrowd/node/authority"
+	"github.com/flashcrowd/flashcrowd/node/htpasswd"
 	"github.com/flashcrowd/flashcrowd/node/proxy"
 )
 
@@ -73,6 +74,18 @@ func (c Config) names() []string {
 		}
 	}
 	return names
+}
+
+// login is what knows the users of the node, nil where nobody is asked.
+func (n *Node) login() (func(ctx context.Context, user, password string) bool, error) {
+	if n.cfg.ProxyAuth == "" {
+		return nil, nil
+	}
+	users, err := htpasswd.Open(n.cfg.ProxyAuth, n.log)
+	if err != nil {
+		return nil, &UsageError{"proxy-auth", err}
+	}
+	return users.Verify, nil
 }
 
 // certificate returns what clients have to trust, or nil where nothing is

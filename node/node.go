@@ -241,8 +241,16 @@ func (n *Node) openFaces(context.Context) error {
 }
 
 func (n *Node) openProxy(context.Context) error {
+	login, err := n.login()
+	if err != nil {
+		return err
+	}
+	token, err := n.data.Token()
+	if err != nil {
+		return err
+	}
 	p := proxy.New(proxy.Config{
-		Fetcher: n.fetch, Dial: n.dialTunnel, Name: n.pseudonym(),
+		Login: login, Token: token, Fetcher: n.fetch, Dial: n.dialTunnel, Name: n.pseudonym(),
 		ConnectPorts: n.cfg.ConnectPorts.Has, Allow: n.cfg.Allow, Own: n.addrs(),
 		Intercept: n.interception(), Upgrade: n.origin.Upgrade, PAC: n.cfg.Intercept,
 		Bypass: n.cfg.Bypass.Has, Deny: n.cfg.Deny.Has, Paused: n.paused.Load, Hosts: n.cfg.names(),

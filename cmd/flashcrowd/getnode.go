@@ -17,6 +17,9 @@ type relay struct {
 	api   *client
 	proxy *url.URL
 	own   *ownNode // nil when the node is somebody else's
+	// token opens the proxy where that asks its clients who they are; empty
+	// when it is not known.
+	token string
 }
 
 // ownNode is a node that this process runs for as long as it downloads.
@@ -82,7 +85,11 @@ func join(ctx context.Context, asked *askFlags, network string) (*relay, error) 
 			"leave --network out, or give --data DIR of another folder",
 		}
 	}
-	return relayOf(ctx, api)
+	r, err := relayOf(ctx, api)
+	if err == nil && !asked.named() { // else it would go to whoever is named
+		r.token, _ = asked.token() // without, a node that wants it says so
+	}
+	return r, err
 }
 
 func relayOf(ctx context.Context, api *client) (*relay, error) {

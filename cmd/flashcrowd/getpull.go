@@ -139,6 +139,9 @@ func (p *puller) open(ctx context.Context, u *url.URL, fields http.Header) (*htt
 			return nil, nil, fmt.Errorf("ask for %s: %w", u, err)
 		}
 		req.Header = fields.Clone()
+		if p.relay.token != "" {
+			req.Header.Set("Proxy-Authorization", "Bearer "+p.relay.token)
+		}
 		res, err := p.http.Do(req)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%w: %w", errAgain, err)

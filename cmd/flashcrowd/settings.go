@@ -31,10 +31,11 @@ type configFlag struct {
 
 // faceFlags are what only a node for several clients needs.
 type faceFlags struct {
-	Proxy  string   `group:"faces" default:"${proxy}" placeholder:"HOST:PORT" help:"Forward proxy and gateway; port 0 picks one. Other than loopback needs --allow. Default: ${default}."`
-	Admin  string   `group:"faces" default:"${admin}" placeholder:"HOST:PORT" help:"Dashboard, API and metrics; loopback only, port 0 picks one. Default: ${default}."`
-	Mirror []string `group:"faces" sep:"," placeholder:"LISTEN=ORIGIN" help:"Reverse proxy for one origin, such as 127.0.0.1:8081=https://deb.debian.org; repeatable, port 0 picks one."`
-	Allow  []string `group:"faces" sep:"," placeholder:"CIDR" help:"Clients that may use proxy and mirrors beside this machine, such as 192.168.1.0/24; repeatable. Default: nobody."`
+	Proxy     string   `group:"faces" default:"${proxy}" placeholder:"HOST:PORT" help:"Forward proxy and gateway; port 0 picks one. Other than loopback needs --allow or --proxy-auth. Default: ${default}."`
+	Admin     string   `group:"faces" default:"${admin}" placeholder:"HOST:PORT" help:"Dashboard, API and metrics; loopback only, port 0 picks one. Default: ${default}."`
+	Mirror    []string `group:"faces" sep:"," placeholder:"LISTEN=ORIGIN" help:"Reverse proxy for one origin, such as 127.0.0.1:8081=https://deb.debian.org; repeatable, port 0 picks one."`
+	Allow     []string `group:"faces" sep:"," placeholder:"CIDR" help:"Clients that may use proxy and mirrors beside this machine, such as 192.168.1.0/24; repeatable. Default: nobody."`
+	ProxyAuth string   `group:"faces" placeholder:"FILE" help:"Users and their bcrypt hashes, as htpasswd -B writes them: every client of proxy, gateway and mirrors has to name one. Passwords pass unencrypted: for networks that you trust."`
 
 	Intercept    []string `group:"reach" sep:"," placeholder:"HOST" help:"Hosts whose https this node answers itself, so that it is cached and shared: a name or a pattern such as *.example.org; repeatable. Clients have to trust its certificate: see ca. Default: nobody, https is tunnelled."`
 	Bypass       []string `group:"reach" sep:"," placeholder:"HOST" help:"Hosts whose requests go straight to them, past cache and swarm; repeatable."`
@@ -72,7 +73,7 @@ type nodeFlags struct {
 // *node.UsageError.
 func configOf(f *faceFlags, n *nodeFlags, l *logFlags) (node.Config, error) {
 	c := node.Config{
-		Proxy: f.Proxy, Admin: f.Admin, Data: n.Data, Network: n.Network,
+		Proxy: f.Proxy, Admin: f.Admin, ProxyAuth: f.ProxyAuth, Data: n.Data, Network: n.Network,
 		Bootstrap: filled(n.Bootstrap), Listen: filled(n.Listen),
 		Swarm: n.Swarm, LAN: n.LAN, Share: n.Share, SharePrivate: n.SharePrivate,
 		Policy: verify.Policy(n.Policy), Publishers: filled(n.Publisher),

@@ -53,7 +53,7 @@ func (p *Proxy) admits(remote string) bool {
 		return false
 	}
 	addr := ap.Addr().Unmap().WithZone("")
-	if addr.IsLoopback() {
+	if addr.IsLoopback() || len(p.cfg.Allow) == 0 && p.cfg.Login != nil {
 		return true
 	}
 	for _, prefix := range p.cfg.Allow {

@@ -53,6 +53,8 @@ var (
 	malformed      = problems[fetch.BadRequest]
 	notAllowed     = problem{403, fetch.Denied, "Only clients on this machine may use this node, unless it runs with --allow."}
 	portDenied     = problem{403, fetch.Denied, "CONNECT to this port is not allowed; see --connect-ports."}
+	proxyLogin     = problem{407, fetch.Denied, "Give the proxy a user name and password, as --proxy-auth of the node lists them."}
+	serverLogin    = problem{401, fetch.Denied, "Give a user name and password, as --proxy-auth of the node lists them."}
 	hostDenied     = problem{403, fetch.Denied, "This host is on the list of --deny."}
 	nothingHere    = problem{404, fetch.BadRequest, "Set this address as HTTP proxy, or put a whole URL behind it: /https://host/path."}
 	wrongMethod    = problem{405, fetch.BadRequest, "Use another method."}
@@ -119,6 +121,10 @@ func (v *visit) fail(err error) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	switch p.status {
+	case http.StatusProxyAuthRequired:
+		h.Set("Proxy-Authenticate", challenge)
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", challenge)
 	case http.StatusMethodNotAllowed:
 		h.Set("Allow", allowOf(p))
 	case http.StatusRequestHeaderFieldsTooLarge, http.StatusRequestTimeout, http.StatusBadRequest,

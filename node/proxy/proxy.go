@@ -36,6 +36,13 @@ type Config struct {
 	ConnectPorts func(port uint16) bool
 	// Allow are the clients that may use this node beside those on loopback.
 	Allow []netip.Prefix
+	// Login reports whether password is that of user. If it is set every
+	// client has to say who it is, those on loopback too, and Allow empty
+	// means from everywhere. If nil, nobody is asked.
+	Login func(ctx context.Context, user, password string) bool
+	// Token is what commands of this machine may show in place of a password;
+	// if empty, nothing is.
+	Token string
 	// Hosts are names by which clients may call gateway and mirrors beside
 	// localhost and the addresses of the listeners, without port.
 	Hosts []string
@@ -132,6 +139,9 @@ func (p *Proxy) door(next func(*visit) error) http.Handler {
 		v := p.begin(w, r)
 		defer v.end()
 		err := p.admit(r)
+		if err == nil {
+			err = p.login(r)
+		}
 		if err == nil {
 			err = next(v)
 		}
