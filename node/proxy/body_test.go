@@ -1,11 +1,13 @@
 package proxy
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -200,20 +202,25 @@ func TestBodiesFlowAtOnce(t *testing.T) {
 	}
 }
 
-// An origin that answers without reading leaves a body that nobody wants.
+// An origin that answers without reading leaves a body that nobody wants. What
+// the server beneath has to say of it is nothing. The origin is no net/http
+// server: with EnableFullDuplex, without which it reads first, that panics when
+// its handler leaves a body behind.
 func TestEarlyResponseToALongBody(t *testing.T) {
-	o := origin(t, func(w http.ResponseWriter, r *http.Request) {
-		http.NewResponseController(w).EnableFullDuplex() // else it reads first
-		w.WriteHeader(413)
-		http.NewResponseController(w).Flush()
-	})
-	p := New(Config{Fetcher: newTwin(t)})
+	o, conns := peer(t)
+	log := &locked{}
+	p := New(Config{Fetcher: newTwin(t), Logger: slog.New(slog.NewTextHandler(log, nil))})
 	defer p.Close()
 	p.wait.linger = 50 * time.Millisecond
 	addr := listen(t, p, p.Handler())
 	for _, length := range []string{"100000000", "100"} {
 		c := dial(t, addr)
-		c.send("POST " + o.URL + "/ HTTP/1.1\r\nHost: h\r\nContent-Length: " + length + "\r\n\r\nbegin")
+		c.send("POST http://" + o + "/ HTTP/1.1\r\nHost: h\r\nContent-Length: " + length + "\r\n\r\nbegin")
+		blunt := <-conns
+		if _, err := http.ReadRequest(bufio.NewReader(blunt)); err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(blunt, "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
 		resp, _, err := c.response("POST")
 		if err != nil || resp.StatusCode != 413 || !resp.Close {
 			t.Fatalf("status %d, close %v, %v", resp.StatusCode, resp.Close, err)
@@ -221,6 +228,10 @@ func TestEarlyResponseToALongBody(t *testing.T) {
 		if _, err := c.r.ReadByte(); err != io.EOF {
 			t.Errorf("%s octets announced: %v, want the connection closed", length, err)
 		}
+		blunt.Close()
+	}
+	if said := log.String(); said != "" {
+		t.Errorf("logged: %s", said)
 	}
 }
 
