@@ -92,10 +92,16 @@ func Uninstall(dir string) (*Authority, error) {
 	if err := uninstallOld(dir); err != nil {
 		return nil, err
 	}
-	if err := truststore.Uninstall(a.cert, stores()...); err != nil {
+	if err := takeOut(a.cert); err != nil {
 		return nil, fmt.Errorf("authority: uninstall: %w", explain(err))
 	}
 	return a, nil
+}
+
+// takeOut uninstalls one certificate.
+func takeOut(cert *x509.Certificate) error {
+	defer afresh()()
+	return truststore.Uninstall(cert, stores()...)
 }
 
 func uninstallOld(dir string) error {
@@ -104,7 +110,7 @@ func uninstallOld(dir string) error {
 		return err
 	}
 	for path, cert := range old {
-		if err := truststore.Uninstall(cert, stores()...); err != nil {
+		if err := takeOut(cert); err != nil {
 			return fmt.Errorf("authority: uninstall one that was replaced: %w", explain(err))
 		}
 		if err := os.Remove(path); err != nil {
