@@ -8,7 +8,10 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // bodies is the folder of body files:
@@ -18,27 +21,48 @@ import (
 //
 // 4096 folders: few enough to read all of them at start, and each holds 64
 // files at the most objects that there may be.
-type bodies struct{ dir string }
+type bodies struct {
+	fs  vfs.FS
+	dir string
+	// lasting are the folders whose own names are known to outlive a power cut.
+	lasting *folders
+}
+
+// folders is a set of paths. It may be used by many goroutines at once.
+type folders struct {
+	mu  sync.Mutex
+	set map[string]bool
+}
 
 const (
 	folderMode = 0o700
 	fileMode   = 0o600
 )
 
+// writes is what pebble's file systems call the purpose of a file; only their
+// statistics use it.
+const writes = vfs.WriteCategoryUnspecified
+
 // openBodies makes the folder.
-func openBodies(dir string) (bodies, error) {
-	b := bodies{dir}
+func openBodies(files vfs.FS, dir string) (bodies, error) {
+	b := bodies{fs: files, dir: dir, lasting: &folders{set: make(map[string]bool)}}
 	tmp := filepath.Join(dir, "tmp")
-	if err := os.MkdirAll(tmp, folderMode); err != nil {
+	if err := files.MkdirAll(tmp, folderMode); err != nil {
 		return b, fmt.Errorf("make folder: %w", err)
 	}
 	for _, d := range []string{dir, tmp} {
+		if !b.onDisk() {
+			break
+		}
 		if err := os.Chmod(d, folderMode); err != nil {
 			return b, fmt.Errorf("protect folder: %w", err)
 		}
 	}
-	return b, syncFolder(dir)
+	return b, errors.Join(b.syncFolder(dir), b.syncFolder(filepath.Dir(dir)))
 }
+
+// onDisk reports whether bodies are files of the operating system.
+func (b bodies) onDisk() bool { return b.fs == vfs.Default }
 
 func (b bodies) temp(n name) string { return filepath.Join(b.dir, "tmp", n.String()) }
 
@@ -48,55 +72,95 @@ func (b bodies) path(n name) string {
 }
 
 // create makes the file in which a body is written.
-func (b bodies) create(n name) (*os.File, error) {
-	return os.OpenFile(b.temp(n), os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
+func (b bodies) create(n name) (file, error) {
+	if b.onDisk() {
+		return plain(os.OpenFile(b.temp(n), os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode))
+	}
+	return b.other(b.temp(n))
+}
+
+// reopen opens a body that was being written, to go on with it.
+func (b bodies) reopen(n name) (file, error) {
+	if b.onDisk() {
+		return plain(os.OpenFile(b.temp(n), os.O_RDWR, 0))
+	}
+	if _, err := b.fs.Stat(b.temp(n)); err != nil {
+		return nil, err
+	}
+	return b.other(b.temp(n))
+}
+
+// open opens a complete body.
+func (b bodies) open(n name) (file, error) {
+	if b.onDisk() {
+		return plain(os.Open(b.path(n)))
+	}
+	f, err := b.fs.Open(b.path(n))
+	if err != nil {
+		return nil, err
+	}
+	return &otherFile{name: n.String(), f: f}, nil
+}
+
+func (b bodies) other(path string) (file, error) {
+	f, err := b.fs.OpenReadWrite(path, writes)
+	if err != nil {
+		return nil, err
+	}
+	return &otherFile{name: filepath.Base(path), f: f}, nil
+}
+
+// plain keeps a nil *os.File from becoming a file.
+func plain(f *os.File, err error) (file, error) {
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 // keep moves the written body, which must be synced, to where it stays. When
 // it returns, the body is there also after a power cut.
 func (b bodies) keep(n name) error {
 	path := b.path(n)
-	err := os.Rename(b.temp(n), path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := b.makeFolder(filepath.Dir(path)); err != nil {
-			return err
-		}
-		err = os.Rename(b.temp(n), path)
-	}
-	if err != nil {
+	if err := b.makeFolder(filepath.Dir(path)); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
+	if err := b.fs.Rename(b.temp(n), path); err != nil {
+		return err
+	}
+	return b.syncFolder(filepath.Dir(path))
 }
 
 // putBack undoes keep.
-func (b bodies) putBack(n name) error { return os.Rename(b.path(n), b.temp(n)) }
+func (b bodies) putBack(n name) error { return b.fs.Rename(b.path(n), b.temp(n)) }
 
-// makeFolder makes dir and its parent, and syncs those that name them.
+// makeFolder makes dir and its parent, and syncs those that name them, once in
+// the life of a process: another that was killed may have made them without.
 func (b bodies) makeFolder(dir string) error {
-	if err := os.MkdirAll(dir, folderMode); err != nil {
+	b.lasting.mu.Lock()
+	defer b.lasting.mu.Unlock()
+	if b.lasting.set[dir] {
+		return nil
+	}
+	if err := b.fs.MkdirAll(dir, folderMode); err != nil {
 		return err
 	}
-	if err := syncFolder(filepath.Dir(dir)); err != nil {
+	if err := errors.Join(b.syncFolder(filepath.Dir(dir)), b.syncFolder(b.dir)); err != nil {
 		return err
 	}
-	return syncFolder(b.dir)
+	b.lasting.set[dir] = true
+	return nil
 }
 
-func (b bodies) open(n name) (*os.File, error) { return os.Open(b.path(n)) }
-
-// reopen opens a body that was being written, to go on with it.
-func (b bodies) reopen(n name) (*os.File, error) { return os.OpenFile(b.temp(n), os.O_RDWR, 0) }
-
 // hold makes the name of a body that is being written last.
-func (b bodies) hold() error { return syncFolder(filepath.Join(b.dir, "tmp")) }
+func (b bodies) hold() error { return b.syncFolder(filepath.Join(b.dir, "tmp")) }
 
 // remove removes a body. That there is none is no error; whoever has it open
 // can read it still.
-func (b bodies) remove(n name) error { return ignoreMissing(os.Remove(b.path(n))) }
+func (b bodies) remove(n name) error { return ignoreMissing(b.fs.Remove(b.path(n))) }
 
 // removeTemp is remove for a body that is being written.
-func (b bodies) removeTemp(n name) error { return ignoreMissing(os.Remove(b.temp(n))) }
+func (b bodies) removeTemp(n name) error { return ignoreMissing(b.fs.Remove(b.temp(n))) }
 
 func ignoreMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
@@ -116,39 +180,73 @@ type found struct {
 // with other names are not ours and left alone.
 func (b bodies) all() iter.Seq2[found, error] {
 	return func(yield func(found, error) bool) {
-		err := filepath.WalkDir(b.dir, func(path string, e fs.DirEntry, err error) error {
+		for path, err := range b.walk(b.dir, 2) {
 			if err != nil {
-				return err
+				yield(found{}, err)
+				return
 			}
 			n, ok := b.nameAt(path)
-			if !ok || !e.Type().IsRegular() {
-				return nil
+			if !ok {
+				continue
 			}
-			info, err := e.Info()
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil
+			info, err := b.fs.Stat(path)
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+			case err != nil:
+				yield(found{}, err)
+				return
+			case info.Mode().IsRegular() && !yield(found{n, info.Size(), info.ModTime()}, nil):
+				return
 			}
-			if err != nil {
-				return err
-			}
-			if !yield(found{n, info.Size(), info.ModTime()}, nil) {
-				return fs.SkipAll
-			}
-			return nil
-		})
-		if err != nil {
-			yield(found{}, err)
 		}
 	}
+}
+
+// walk yields the paths that lie depth folders below dir, through such folders
+// as this package makes.
+func (b bodies) walk(dir string, depth int) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		names, err := b.fs.List(dir)
+		if err != nil {
+			yield("", err)
+			return
+		}
+		for _, n := range names {
+			path := filepath.Join(dir, n)
+			if depth == 0 {
+				if !yield(path, nil) {
+					return
+				}
+				continue
+			}
+			if len(n) != 3-depth || !isHex(n) {
+				continue
+			}
+			for below, err := range b.walk(path, depth-1) {
+				if !yield(below, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+func isHex(s string) bool {
+	for _, c := range s {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
 }
 
 // unfinished yields the bodies that are being written or incomplete, and stops
 // with an error that it yields.
 func (b bodies) unfinished() iter.Seq2[name, error] {
 	return func(yield func(name, error) bool) {
-		left, err := os.ReadDir(filepath.Join(b.dir, "tmp"))
+		left, err := b.fs.List(filepath.Join(b.dir, "tmp"))
 		for _, e := range left {
-			if n, ok := parseName(e.Name()); ok && !yield(n, nil) {
+			if n, ok := parseName(e); ok && !yield(n, nil) {
 				return
 			}
 		}
@@ -178,11 +276,16 @@ func parseName(s string) (n name, ok bool) {
 }
 
 // syncFolder makes the names in a folder last.
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
+func (b bodies) syncFolder(dir string) error {
+	d, err := b.fs.OpenDir(dir)
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	return d.Sync()
+	return errors.Join(syncFile(d), d.Close())
+}
+
+// free returns how many octets may still be written.
+func (b bodies) free() (int64, error) {
+	u, err := b.fs.GetDiskUsage(b.dir)
+	return int64(u.AvailBytes), err
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flashcrowd/flashcrowd/dht"
@@ -34,6 +35,9 @@ type Config struct {
 	// or of one of its digests, has left the store. It must not block for long, nor call the store; nil does
 	// nothing.
 	OnRemove func(id dht.ID)
+	// FS is where bodies are; nil is the disk itself, whose files alone can be
+	// sent without being copied. DB should be on the same.
+	FS vfs.FS
 	// Logger; nil is silent. Metrics; nil registers nothing.
 	Logger  *slog.Logger
 	Metrics prometheus.Registerer
@@ -100,12 +104,15 @@ func Open(cfg Config) (*Store, error) {
 	if cfg.MinFree == 0 {
 		cfg.MinFree = DefaultMinFree
 	}
+	if cfg.FS == nil {
+		cfg.FS = vfs.Default
+	}
 	s := &Store{cfg: cfg, log: cfg.Logger, writers: make(map[*writer]struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	var err error
-	if s.bodies, err = openBodies(filepath.Join(cfg.Dir, "bodies")); err != nil {
+	if s.bodies, err = openBodies(cfg.FS, filepath.Join(cfg.Dir, "bodies")); err != nil {
 		return nil, fmt.Errorf("cache: open bodies: %w", err)
 	}
 	if s.hot, err = openHot(); err != nil {

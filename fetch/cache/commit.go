@@ -81,14 +81,14 @@ func (w *writer) record(seal fetch.Seal, whole verify.Whole, side int) *record {
 
 // keep makes the body last under its name.
 func (w *writer) keep(e *entry) error {
-	if err := w.file.Sync(); err != nil {
+	if err := syncFile(w.file); err != nil {
 		return fmt.Errorf("sync body: %w", err)
 	}
 	info, err := w.file.Stat()
 	if err != nil {
 		return fmt.Errorf("stat body: %w", err)
 	}
-	e.trust.believe(info.ModTime())
+	e.trust.believe(info)
 	if err := w.s.bodies.keep(w.name); err != nil {
 		w.s.logged(w.s.bodies.remove(w.name))
 		return fmt.Errorf("keep body: %w", err)
@@ -121,7 +121,7 @@ func (s *Store) index(e *entry, value, side []byte) error {
 	if len(side) > 0 {
 		b.Set(sideKey(e.name), side, nil)
 	}
-	return b.Commit(pebble.Sync)
+	return b.Commit(durable)
 }
 
 // admit lets e be found, in the place of what it replaces, unless its URL was
@@ -141,7 +141,7 @@ func (s *Store) admit(w *writer, e *entry, marked bool) error {
 	s.mu.Unlock()
 	s.logged(s.discard(append(dropped, over...), pebble.NoSync))
 	if forgotten {
-		s.logged(s.discard([]*entry{e}, pebble.Sync))
+		s.logged(s.discard([]*entry{e}, durable))
 		s.logged(s.memory.forget(e.id))
 		return errForgotten
 	}

@@ -11,7 +11,7 @@ import (
 
 // discard removes from disk what was dropped from s.entries: first from the
 // index, then the bodies, so that a crash between leaves only files that the
-// next Open sweeps. With pebble.Sync it is lasting when discard returns; an
+// next Open sweeps. With durable it is lasting when discard returns; an
 // error of the index is returned, one of a body is logged, since the body is
 // out of reach already. The caller has entered and holds no lock.
 func (s *Store) discard(dropped []*entry, how *pebble.WriteOptions) error {
@@ -108,7 +108,7 @@ func (s *Store) spare(need int64) bool {
 	if s.cfg.MinFree < 0 {
 		return true
 	}
-	free, err := freeSpace(s.bodies.dir)
+	free, err := s.bodies.free()
 	if err != nil { // a file system that does not say: the write itself will
 		return true
 	}
@@ -120,7 +120,7 @@ func (s *Store) spare(need int64) bool {
 	dropped := s.entries.free(missing)
 	s.mu.Unlock()
 	s.logged(s.discard(dropped, pebble.NoSync))
-	free, err = freeSpace(s.bodies.dir)
+	free, err = s.bodies.free()
 	return err != nil || free >= s.cfg.MinFree+need
 }
 

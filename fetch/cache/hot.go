@@ -2,7 +2,6 @@ package cache
 
 import (
 	"bytes"
-	"os"
 
 	"github.com/maypok86/otter/v2"
 )
@@ -52,7 +51,7 @@ func (h hot) get(e *entry) *warm {
 
 // put keeps r, as it was read from the index, and the trusted body f of e, if
 // it is short.
-func (h hot) put(e *entry, r *record, f *os.File) {
+func (h hot) put(e *entry, r *record, f file) {
 	if r.digest.Length() > hotBody {
 		return
 	}

@@ -6,8 +6,6 @@ import (
 	"iter"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"github.com/flashcrowd/flashcrowd/dht"
 	"github.com/flashcrowd/flashcrowd/fetch"
 	"github.com/flashcrowd/flashcrowd/verify"
@@ -108,10 +106,10 @@ func (s *Store) Remove(url string) (int, error) {
 		}
 	}
 	s.mu.Unlock()
-	if err := s.unindex(written, pebble.Sync); err != nil {
+	if err := s.unindex(written, durable); err != nil {
 		return 0, fmt.Errorf("cache: remove: %w", err)
 	}
-	n, err := s.removeAll(append(s.variants(id), s.parts(id)...), pebble.Sync)
+	n, err := s.removeAll(append(s.variants(id), s.parts(id)...), durable)
 	if err = errors.Join(err, s.memory.forget(id)); err != nil {
 		return n, fmt.Errorf("cache: remove: %w", err)
 	}

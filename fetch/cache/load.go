@@ -41,7 +41,7 @@ func (s *Store) load() error {
 		return nil
 	}
 	s.log.Debug("swept", "keys", b.Count())
-	return b.Commit(pebble.Sync)
+	return b.Commit(durable)
 }
 
 // loadRecords reads all records, and lets b delete those that are garbage.
@@ -192,5 +192,5 @@ func (s *Store) saveAccessesLocked() error {
 	if b.Empty() {
 		return nil
 	}
-	return b.Commit(pebble.Sync)
+	return b.Commit(durable)
 }

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -44,7 +43,7 @@ func (s *Store) Lookup(req *fetch.Request, now time.Time) (*fetch.Stored, error)
 	}
 	st, err := s.stored(req, e, r, now)
 	if err == nil {
-		if f, plain := st.Body.(*os.File); plain {
+		if f, plain := st.Body.(file); plain {
 			s.hot.put(e, r, f)
 		}
 	}
@@ -212,7 +211,7 @@ func (s *Store) open(e *entry, r *record) (body, *side, error) {
 		return nil, nil, err
 	}
 	layout := r.digest.Layout()
-	if e.trust.begin(info.ModTime(), layout.Pieces()) {
+	if e.trust.begin(info, layout.Pieces()) {
 		return f, nil, nil
 	}
 	sd, err := s.readSide(e, r)

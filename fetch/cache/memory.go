@@ -143,5 +143,5 @@ func (m *memory) forget(id dht.ID) error {
 		return err
 	}
 	m.count -= n
-	return b.Commit(pebble.Sync)
+	return b.Commit(durable)
 }

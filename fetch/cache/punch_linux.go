@@ -8,8 +8,12 @@ import (
 
 // punch gives n octets of f from off back to the disk, where the file system
 // can; they read as zero then. Where it cannot nothing is lost but room.
-func punch(f *os.File, off, n int64) {
-	conn, err := f.SyscallConn()
+func punch(f file, off, n int64) {
+	plain, ok := f.(*os.File)
+	if !ok {
+		return
+	}
+	conn, err := plain.SyscallConn()
 	if err != nil {
 		return
 	}

@@ -95,7 +95,7 @@ func (w *writer) takeOver(e *entry) ([]fetch.Span, error) {
 		f.Close()
 		return nil, err
 	}
-	e.trust.begin(info.ModTime(), len(p.chunks))
+	e.trust.begin(info, len(p.chunks))
 	b := &partBody{file: f, length: p.meta.Length, chunks: p.chunks, trust: e.trust, reject: func(error) {}}
 	w.file, w.lasting = f, b.sound()
 	if len(w.lasting) == 0 {
@@ -140,7 +140,7 @@ func (s *Store) storedPart(req *fetch.Request, e *entry, p *part, now time.Time)
 	if err == nil {
 		var info fs.FileInfo
 		if info, err = f.Stat(); err == nil {
-			e.trust.begin(info.ModTime(), len(p.chunks))
+			e.trust.begin(info, len(p.chunks))
 		} else {
 			f.Close()
 		}
@@ -183,7 +183,7 @@ func (s *Store) freshenPart(req *fetch.Request, old *fetch.Stored, m *fetch.Meta
 			return p
 		})
 		if err == nil && forbidden(p.meta, m.Authorized || p.meta.Authorized, req.Face) != "" {
-			s.removeAll([]*entry{e}, pebble.Sync)
+			s.removeAll([]*entry{e}, durable)
 			err = fetch.ErrNotStorable
 		}
 		if err != nil {
@@ -233,7 +233,7 @@ func (s *Store) changePart(e *entry, how *pebble.WriteOptions, next func(*part) 
 // chunk is held against its checksum. ReadAt may be called at once from many
 // goroutines; Read and Seek not.
 type partBody struct {
-	file   *os.File
+	file   file
 	length int64
 	chunks []chunk
 	trust  *trust

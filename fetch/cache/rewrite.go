@@ -81,7 +81,7 @@ func (s *Store) Invalidate(url string) {
 		s.logged(s.markInvalid(e))
 	}
 	for _, e := range s.parts(id) {
-		_, err := s.changePart(e, pebble.Sync, func(p *part) *part {
+		_, err := s.changePart(e, durable, func(p *part) *part {
 			p.invalid = true
 			return p
 		})
@@ -90,7 +90,7 @@ func (s *Store) Invalidate(url string) {
 }
 
 func (s *Store) markInvalid(e *entry) error {
-	_, err := s.change(e, pebble.Sync, func(old *record) *record {
+	_, err := s.change(e, durable, func(old *record) *record {
 		if old.invalid {
 			return nil
 		}
@@ -134,7 +134,7 @@ func (s *Store) Freshen(req *fetch.Request, old *fetch.Stored, m *fetch.Meta, no
 		return nil, fmt.Errorf("%w: %w", fetch.ErrChanged, err)
 	}
 	if !keep {
-		s.removeAll([]*entry{e}, pebble.Sync)
+		s.removeAll([]*entry{e}, durable)
 	}
 	return stored, nil
 }

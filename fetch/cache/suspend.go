@@ -79,7 +79,7 @@ func (w *writer) save(spans []fetch.Span) (*part, int, error) {
 	if len(chunks) == 0 {
 		return nil, 0, w.unsaveLocked()
 	}
-	if err := w.file.Sync(); err != nil {
+	if err := syncFile(w.file); err != nil {
 		return nil, 0, fmt.Errorf("sync part: %w", err)
 	}
 	if w.lasting == nil {
@@ -114,7 +114,7 @@ func (w *writer) indexPart(value []byte) error {
 	if forgotten {
 		return errForgotten
 	}
-	return w.s.cfg.DB.Set(partKey(w.meta.ID, w.name), value, pebble.Sync)
+	return w.s.cfg.DB.Set(partKey(w.meta.ID, w.name), value, durable)
 }
 
 // sumUp fills in the checksums, of which those that last are known.
@@ -153,7 +153,7 @@ func (w *writer) unsaveLocked() error {
 		return nil
 	}
 	w.lasting = nil
-	return w.s.cfg.DB.Delete(partKey(w.meta.ID, w.name), pebble.Sync)
+	return w.s.cfg.DB.Delete(partKey(w.meta.ID, w.name), durable)
 }
 
 // Suspend is as fetch.Writer says.
@@ -208,7 +208,7 @@ func (w *writer) trim(p *part, t *trust) error {
 	if err != nil {
 		return err
 	}
-	t.believe(info.ModTime())
+	t.believe(info)
 	return nil
 }
 

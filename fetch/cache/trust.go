@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"sync"
-	"time"
 
 	"github.com/flashcrowd/flashcrowd/fetch"
 	"github.com/flashcrowd/flashcrowd/verify"
@@ -17,26 +17,38 @@ import (
 // found is read with checks until each piece was seen to be right; one that
 // somebody has changed since starts again.
 type trust struct {
-	mu    sync.Mutex // guards following
-	mtime time.Time  // of the file, for which the rest holds
-	seen  fetch.Pieces
-	left  int // pieces not yet seen
+	mu   sync.Mutex // guards following
+	of   stamp      // of the file, for which the rest holds
+	seen fetch.Pieces
+	left int // pieces not yet seen
+}
+
+// stamp tells a file from what was in its place before: it changes whenever
+// somebody writes to the file, or puts another there.
+type stamp struct {
+	size  int64
+	mtime int64 // in nanoseconds
+	inode uint64
+}
+
+func stampOf(info fs.FileInfo) stamp {
+	return stamp{info.Size(), info.ModTime().UnixNano(), inodeOf(info)}
 }
 
 // believe trusts the whole of a body that was just written.
-func (t *trust) believe(mtime time.Time) {
+func (t *trust) believe(info fs.FileInfo) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.mtime, t.seen, t.left = mtime, nil, 0
+	t.of, t.seen, t.left = stampOf(info), nil, 0
 }
 
-// begin readies t for a body of n pieces whose file was last changed at mtime,
-// and reports whether all of it is trusted already.
-func (t *trust) begin(mtime time.Time, n int) bool {
+// begin readies t for a body of n pieces whose file is as info says, and
+// reports whether all of it is trusted already.
+func (t *trust) begin(info fs.FileInfo, n int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.mtime.Equal(mtime) {
-		t.mtime, t.seen, t.left = mtime, fetch.NewPieces(n), n
+	if of := stampOf(info); t.of != of {
+		t.of, t.seen, t.left = of, fetch.NewPieces(n), n
 	}
 	return t.left == 0
 }
@@ -63,7 +75,7 @@ type body interface {
 }
 
 var (
-	_ body = (*os.File)(nil)
+	_ body = file(nil)
 	_ body = (*checkedBody)(nil)
 )
 
@@ -71,7 +83,7 @@ var (
 // first octet of a piece leaves, the whole piece is held against its hash.
 // ReadAt may be called at once from many goroutines; Read and Seek not.
 type checkedBody struct {
-	file   *os.File
+	file   file
 	layout verify.Layout
 	pieces [][32]byte
 	trust  *trust

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -184,11 +185,55 @@ func TestCheckedReader(t *testing.T) {
 	defer f.Close()
 	whole := fetchtest.Seal(body).Whole
 	b := &checkedBody{file: f, layout: whole.Digest.Layout(), pieces: whole.Pieces, trust: &trust{}, reject: func(err error) { t.Error(err) }}
-	b.trust.begin(t0, 3)
+	b.trust.begin(infoOf(t, path), 3)
 	if err := iotest.TestReader(b, body); err != nil {
 		t.Error(err)
 	}
-	if !b.trust.begin(t0, 3) || b.trust.begin(t0.Add(1), 3) {
-		t.Error("not trusted after all was seen, or still after a change")
+	if !b.trust.begin(infoOf(t, path), 3) {
+		t.Error("not trusted after all was seen")
+	}
+}
+
+func infoOf(t *testing.T, path string) fs.FileInfo {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info
+}
+
+// TestTrustEndsWithTheFile: what was seen of a file counts until its size, its
+// time or its place on the disk changes.
+func TestTrustEndsWithTheFile(t *testing.T) {
+	for name, change := range map[string]func(path string, was fs.FileInfo) error{
+		"size": func(path string, was fs.FileInfo) error {
+			return errors.Join(os.Truncate(path, 5), os.Chtimes(path, time.Time{}, was.ModTime()))
+		},
+		"mtime": func(path string, was fs.FileInfo) error {
+			return os.Chtimes(path, time.Time{}, was.ModTime().Add(time.Nanosecond))
+		},
+		"inode": func(path string, was fs.FileInfo) error {
+			other := path + "2"
+			return errors.Join(os.WriteFile(other, make([]byte, was.Size()), 0o600),
+				os.Chtimes(other, time.Time{}, was.ModTime()), os.Rename(other, path))
+		},
+	} {
+		path := filepath.Join(t.TempDir(), "body")
+		if err := os.WriteFile(path, make([]byte, 10), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var tr trust
+		was := infoOf(t, path)
+		tr.believe(was)
+		if !tr.begin(was, 1) {
+			t.Errorf("%s: not believed", name)
+		}
+		if err := change(path, was); err != nil {
+			t.Fatal(err)
+		}
+		if tr.begin(infoOf(t, path), 1) {
+			t.Errorf("%s: still trusted", name)
+		}
 	}
 }

@@ -62,7 +62,7 @@ type writer struct {
 	s    *Store
 	meta *fetch.Meta
 	name name
-	file *os.File
+	file file
 	// version is zero where the body could not be resumed.
 	version [16]byte
 
