@@ -93,20 +93,16 @@ func (n *Node) openData(context.Context) error {
 }
 
 func (n *Node) openStore(context.Context) error {
-	db, err := pebble.Open(n.data.Index(), indexOptions(n.log))
-	if err != nil {
-		return fmt.Errorf("node: open index: %w", err)
-	}
-	n.db = db
-	n.closing(db.Close)
-	n.store, err = cache.Open(cache.Config{
-		Dir: n.data.Path(), DB: db, Limit: int64(n.cfg.CacheSize),
+	store, db, err := cache.OpenWith(cache.Config{
+		Dir: n.data.Path(), Limit: int64(n.cfg.CacheSize),
 		Logger: n.log, Metrics: n.metrics, OnRemove: n.removed,
-	})
+	}, n.data.Index(), indexOptions(n.log))
 	if err != nil {
 		return fmt.Errorf("node: open cache: %w", err)
 	}
-	n.closing(n.store.Close)
+	n.store, n.db = store, db
+	n.closing(db.Close)
+	n.closing(store.Close)
 	return nil
 }
 

@@ -85,18 +85,23 @@ func httpStatus(r *repo) []violation {
 	return found
 }
 
-// sabotage holds that no non-test file outside verify is built differently
+// sabotaged are the files outside verify that are built differently under the
+// tag sabotage: what makes a write survive a power cut is a promise like that
+// of verify, and cannot be seen to hold by tests that pass without it.
+var sabotaged = []string{"fetch/cache/sync.go", "fetch/cache/sync_sabotage.go"}
+
+// sabotage holds that no other non-test file outside verify is built differently
 // under the tag sabotage: a defence that could be switched off elsewhere would
 // be a second trust boundary.
 func sabotage(r *repo) []violation {
 	var found []violation
 	for _, f := range r.goFiles() {
-		if f.isTest() || f.under("verify") {
+		if f.isTest() || f.under("verify") || slices.Contains(sabotaged, f.path) {
 			continue
 		}
 		for _, expr := range f.constraints() {
 			if slices.Contains(tags(expr), "sabotage") {
-				found = append(found, r.at(f, f.syntax.Package, "only verify and tests know the build tag sabotage"))
+				found = append(found, r.at(f, f.syntax.Package, "only verify, fetch/cache/sync.go and tests know the build tag sabotage"))
 			}
 		}
 	}

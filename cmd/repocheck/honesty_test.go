@@ -64,6 +64,11 @@ var sabotageExamples = []example{
 		"fetch/a_test.go": "//go:build sabotage\n\npackage fetch\n",
 		"fetch/a.go":      "//go:build !windows\n\npackage fetch\n// sabotage is only a word here\n",
 	}, nil},
+	{"syncs of the cache", tree{
+		"fetch/cache/sync.go":          sabotageTag + "package cache\n",
+		"fetch/cache/sync_sabotage.go": "//go:build sabotage\n\npackage cache\n",
+		"fetch/cache/other.go":         sabotageTag + "package cache\n",
+	}, []string{"fetch/cache/other.go:3: build tag sabotage"}},
 	{"elsewhere", tree{"fetch/a.go": sabotageTag + "package fetch\n"},
 		[]string{"fetch/a.go:3: build tag sabotage"}},
 }

@@ -18,7 +18,7 @@ var rules = []rule{
 	{"sleep", "no test waits for wall-clock time to pass", noSleep},
 	{"mock", "no generated mocks: fakes are written by hand and pass conformance", noMock},
 	{"status", "only the HTTP faces turn an error into a status", httpStatus},
-	{"sabotage", "only verify has a sabotaged twin", sabotage},
+	{"sabotage", "only verify, and the syncs of the cache, have a sabotaged twin", sabotage},
 	{"marker", "no comment leaves work behind in the source", noMarker},
 }
 

@@ -32,7 +32,9 @@ func checkAccount(t testing.TB, s opened, dir string) {
 		}
 		if filepath.Base(filepath.Dir(path)) != "tmp" {
 			size += info.Size()
-			objects++
+			if filepath.Ext(path) != besideSuffix {
+				objects++
+			}
 		}
 		return nil
 	})
@@ -82,7 +84,7 @@ func heldOf(t testing.TB, s opened, key, value []byte) int64 {
 func files(t *testing.T, dir string) (paths []string) {
 	t.Helper()
 	err := filepath.WalkDir(filepath.Join(dir, "bodies"), func(path string, e fs.DirEntry, err error) error {
-		if err == nil && !e.IsDir() {
+		if err == nil && !e.IsDir() && filepath.Ext(path) != besideSuffix {
 			paths = append(paths, path)
 		}
 		return err

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -118,11 +117,14 @@ func plain(f *os.File, err error) (file, error) {
 	return f, nil
 }
 
-// keep moves the written body, which must be synced, to where it stays. When
-// it returns, the body is there also after a power cut.
-func (b bodies) keep(n name) error {
+// keep moves the written body, which must be synced, to where it stays, with
+// beside beside it. When it returns, the body is there also after a power cut.
+func (b bodies) keep(n name, beside []byte) error {
 	path := b.path(n)
 	if err := b.makeFolder(filepath.Dir(path)); err != nil {
+		return err
+	}
+	if err := b.writeBeside(n, beside); err != nil {
 		return err
 	}
 	if err := b.fs.Rename(b.temp(n), path); err != nil {
@@ -155,9 +157,13 @@ func (b bodies) makeFolder(dir string) error {
 // hold makes the name of a body that is being written last.
 func (b bodies) hold() error { return b.syncFolder(filepath.Join(b.dir, "tmp")) }
 
-// remove removes a body. That there is none is no error; whoever has it open
-// can read it still.
-func (b bodies) remove(n name) error { return ignoreMissing(b.fs.Remove(b.path(n))) }
+// remove removes a body and what lies beside it. That there is none is no error;
+// whoever has it open can read it still.
+func (b bodies) remove(n name) error {
+	return errors.Join(b.removeBeside(n), ignoreMissing(b.fs.Remove(b.path(n))))
+}
+
+func (b bodies) removeBeside(n name) error { return ignoreMissing(b.fs.Remove(b.beside(n))) }
 
 // removeTemp is remove for a body that is being written.
 func (b bodies) removeTemp(n name) error { return ignoreMissing(b.fs.Remove(b.temp(n))) }
@@ -169,14 +175,14 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// found is one complete body on disk.
+// found is one complete body on disk, or the file beside one.
 type found struct {
-	name  name
-	size  int64
-	mtime time.Time
+	name   name
+	size   int64
+	beside bool
 }
 
-// all yields the bodies on disk, and stops with an error that it yields. Files
+// all yields the bodies on disk and the files beside them, and stops with an error that it yields. Files
 // with other names are not ours and left alone.
 func (b bodies) all() iter.Seq2[found, error] {
 	return func(yield func(found, error) bool) {
@@ -186,7 +192,11 @@ func (b bodies) all() iter.Seq2[found, error] {
 				return
 			}
 			n, ok := b.nameAt(path)
+			side := false
 			if !ok {
+				n, side = b.besideAt(path)
+			}
+			if !ok && !side {
 				continue
 			}
 			info, err := b.fs.Stat(path)
@@ -195,7 +205,7 @@ func (b bodies) all() iter.Seq2[found, error] {
 			case err != nil:
 				yield(found{}, err)
 				return
-			case info.Mode().IsRegular() && !yield(found{n, info.Size(), info.ModTime()}, nil):
+			case info.Mode().IsRegular() && !yield(found{n, info.Size(), side}, nil):
 				return
 			}
 		}

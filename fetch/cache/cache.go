@@ -118,12 +118,9 @@ func Open(cfg Config) (*Store, error) {
 	if s.hot, err = openHot(); err != nil {
 		return nil, fmt.Errorf("cache: memory tier: %w", err)
 	}
-	s.entries.init(cfg.Limit)
-	if err := s.load(); err != nil {
-		return nil, fmt.Errorf("cache: load index: %w", err)
-	}
-	if err := s.memory.open(cfg.DB); err != nil {
-		return nil, fmt.Errorf("cache: load memory: %w", err)
+	if err := s.fill(); err != nil {
+		s.hot.close()
+		return nil, err
 	}
 	s.mu.Lock()
 	over, _ := s.entries.makeRoom(0)
@@ -133,6 +130,18 @@ func Open(cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("cache: %w", err)
 	}
 	return s, nil
+}
+
+// fill reads what is stored into memory, and makes the disk agree.
+func (s *Store) fill() error {
+	s.entries.init(s.cfg.Limit)
+	if err := s.load(); err != nil {
+		return fmt.Errorf("cache: load index: %w", err)
+	}
+	if err := s.memory.open(s.cfg.DB); err != nil {
+		return fmt.Errorf("cache: load memory: %w", err)
+	}
+	return nil
 }
 
 // Close ends what is still being written as a crash would, and waits for calls

@@ -30,11 +30,12 @@ func (w *writer) commit(seal fetch.Seal) error {
 	if err != nil {
 		return err
 	}
-	e := newEntry(w.name, r, len(value))
+	beside := encodeBeside(value, sd)
+	e := newEntry(w.name, r, len(value), int64(len(beside)))
 	if err := w.s.reserve(w, e.size); err != nil {
 		return fmt.Errorf("reserve %d octets: %w", e.size, err)
 	}
-	if err := w.keep(e); err != nil {
+	if err := w.keep(e, beside); err != nil {
 		return err
 	}
 	w.s.remember(r)
@@ -80,7 +81,7 @@ func (w *writer) record(seal fetch.Seal, whole verify.Whole, side int) *record {
 }
 
 // keep makes the body last under its name.
-func (w *writer) keep(e *entry) error {
+func (w *writer) keep(e *entry, beside []byte) error {
 	if err := syncFile(w.file); err != nil {
 		return fmt.Errorf("sync body: %w", err)
 	}
@@ -89,7 +90,7 @@ func (w *writer) keep(e *entry) error {
 		return fmt.Errorf("stat body: %w", err)
 	}
 	e.trust.believe(info)
-	if err := w.s.bodies.keep(w.name); err != nil {
+	if err := w.s.bodies.keep(w.name, beside); err != nil {
 		w.s.logged(w.s.bodies.remove(w.name))
 		return fmt.Errorf("keep body: %w", err)
 	}

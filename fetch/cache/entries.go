@@ -18,6 +18,8 @@ type entry struct {
 	id   dht.ID
 	name name
 	body int64 // octets of the body
+	// beside: octets of the file beside the body.
+	beside int64
 	// digests are the ids that the body has whatever its URL is, and tokens by
 	// what others may know it under each of its ids.
 	digests []dht.ID
@@ -32,7 +34,7 @@ type entry struct {
 	edition atomic.Uint64
 
 	variant [16]byte // variantKey
-	size    int64    // octets of body, side data and record
+	size    int64    // octets of body, what lies beside it, side data and record
 	shared  bool
 	gone    bool // no longer in entries
 

@@ -12,10 +12,15 @@ import (
 )
 
 // load reads the index and makes index and bodies agree: what is in both, with
-// the same length, is kept, and everything else is removed.
+// the same length, is kept, and everything else is removed. A new index takes in
+// what the bodies say of themselves.
 func (s *Store) load() error {
 	b := s.cfg.DB.NewBatch()
 	defer b.Close()
+	complete, err := s.complete()
+	if err != nil {
+		return err
+	}
 	indexed, err := s.loadRecords(b)
 	if err != nil {
 		return err
@@ -26,7 +31,7 @@ func (s *Store) load() error {
 	if err := s.loadAccesses(b, indexed); err != nil {
 		return err
 	}
-	whole, err := s.matchBodies(indexed)
+	whole, err := s.matchBodies(indexed, !complete)
 	if err != nil {
 		return err
 	}
@@ -37,6 +42,9 @@ func (s *Store) load() error {
 		}
 	}
 	s.addAll(indexed)
+	if !complete {
+		b.Set(formKey, []byte{form}, nil)
+	}
 	if b.Empty() {
 		return nil
 	}
@@ -62,19 +70,20 @@ func (s *Store) loadRecords(b *pebble.Batch) (map[name]*entry, error) {
 			forgetKeys(b, &entry{id: id, name: n})
 			return
 		}
-		found[n] = newEntry(n, r, len(value))
+		found[n] = newEntry(n, r, len(value), 0)
 	})
 	return found, err
 }
 
-// newEntry returns the entry of a record that is encoded octets long. Until it
-// is known better it was last used when the response came.
-func newEntry(n name, r *record, encoded int) *entry {
+// newEntry returns the entry of a record that is encoded octets long, with
+// beside octets beside the body. Until it is known better it was last used when
+// the response came.
+func newEntry(n name, r *record, encoded int, beside int64) *entry {
 	came := max(r.meta.ResponseTime.Unix(), 0)
 	return &entry{
 		id: r.meta.ID, name: n, body: r.digest.Length(), variant: variantKey(r.meta),
-		size:    r.digest.Length() + int64(r.side) + int64(encoded),
-		digests: digestIDs(r), tokens: tokensOf(r), shared: r.meta.Shared,
+		size:   r.digest.Length() + int64(r.side) + int64(encoded) + beside,
+		beside: beside, digests: digestIDs(r), tokens: tokensOf(r), shared: r.meta.Shared,
 		trust: &trust{}, used: came, saved: came,
 	}
 }
@@ -112,34 +121,79 @@ func (s *Store) loadAccesses(b *pebble.Batch, found map[name]*entry) error {
 }
 
 // matchBodies removes the bodies that are not indexed or have another length,
-// and returns the others.
-func (s *Store) matchBodies(indexed map[name]*entry) (map[name]bool, error) {
-	whole := make(map[name]bool, len(indexed))
+// and returns the others. With renew it first takes in, among indexed too, those
+// that are not indexed and say themselves what they are.
+func (s *Store) matchBodies(indexed map[name]*entry, renew bool) (map[name]bool, error) {
+	whole, beside := make(map[name]bool, len(indexed)), make(map[name]int64, len(indexed))
+	renewal := renewal{s: s}
 	for f, err := range s.bodies.all() {
 		if err != nil {
 			return nil, err
 		}
-		if e := indexed[f.name]; e != nil && !e.part && e.body == f.size {
-			whole[f.name] = true
-		} else if e != nil && e.part { // a crash came before it was indexed
-			if err := s.bodies.putBack(f.name); err != nil {
+		if f.beside {
+			beside[f.name] = f.size
+			continue
+		}
+		e := indexed[f.name]
+		if e == nil && renew {
+			if e, err = renewal.take(f); err != nil {
 				return nil, err
 			}
-		} else if err := s.bodies.remove(f.name); err != nil {
+			if e != nil {
+				indexed[f.name] = e
+			}
+		}
+		switch {
+		case e != nil && !e.part && e.body == f.size:
+			whole[f.name] = true
+		case e != nil && e.part: // a crash came before it was indexed
+			err = s.bodies.putBack(f.name)
+		default:
+			err = s.bodies.remove(f.name)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
+	if err := renewal.end(); err != nil {
+		return nil, err
+	}
+	if err := s.matchBeside(indexed, whole, beside); err != nil {
+		return nil, err
+	}
+	return whole, s.matchUnfinished(indexed, whole)
+}
+
+// matchBeside notes what the files beside bodies take, and removes those that
+// lie beside nothing.
+func (s *Store) matchBeside(indexed map[name]*entry, whole map[name]bool, beside map[name]int64) error {
+	for n, size := range beside {
+		if !whole[n] {
+			if err := s.bodies.removeBeside(n); err != nil {
+				return err
+			}
+			continue
+		}
+		e := indexed[n]
+		e.size += size - e.beside
+		e.beside = size
+	}
+	return nil
+}
+
+// matchUnfinished is matchBodies for those that are being written or incomplete.
+func (s *Store) matchUnfinished(indexed map[name]*entry, whole map[name]bool) error {
 	for n, err := range s.bodies.unfinished() {
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if e := indexed[n]; e != nil && e.part {
 			whole[n] = true
 		} else if err := s.bodies.removeTemp(n); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return whole, nil
+	return nil
 }
 
 // addAll takes the loaded entries in, in the order in which they were used.
@@ -163,12 +217,15 @@ func (s *Store) scan(prefix string, do func(key, value []byte)) error {
 		LowerBound: []byte(prefix), UpperBound: after([]byte(prefix)),
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errIndex, err)
 	}
 	for it.First(); it.Valid(); it.Next() {
 		do(it.Key(), it.Value())
 	}
-	return it.Close()
+	if err := it.Close(); err != nil {
+		return fmt.Errorf("%w: %w", errIndex, err)
+	}
+	return nil
 }
 
 // forgetKeys lets b delete all keys of e.

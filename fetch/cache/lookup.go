@@ -136,7 +136,7 @@ func (s *Store) read(e *entry) (*record, error) {
 		return w.record, nil
 	}
 	r, err := s.readRecord(e)
-	if errors.Is(err, errGarbage) {
+	if errors.Is(err, errGarbage) || err != nil && pebble.IsCorruptionError(err) {
 		s.reject(e, err)
 	} else if err != nil && !errors.Is(err, pebble.ErrNotFound) { // that is: e is just being discarded
 		s.log.Warn("cache", "id", e.id, "err", err)

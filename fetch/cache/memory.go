@@ -57,7 +57,7 @@ func (m *memory) open(db *pebble.DB) error {
 		m.count++
 	}
 	if err := it.Close(); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errIndex, err)
 	}
 	return m.trimLocked(maxMemos, time.Now().Add(-memoTTL))
 }

@@ -105,7 +105,7 @@ func FuzzRecord(f *testing.F) {
 					t.Errorf("decoded once, not twice: %v", err)
 				}
 				judge(control{}, fetch.Forward, r.meta, r.invalid, t0)
-				newEntry(name{}, r, len(v))
+				newEntry(name{}, r, len(v), 0)
 				decodeSide(v, r.digest)
 			}
 			decodeSide(v, seal.Digest)

@@ -60,7 +60,7 @@ func (s *Store) changeRecord(e *entry, how *pebble.WriteOptions, next func(*reco
 	e.edition.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.entries.resize(e, e.body+int64(r.side)+int64(len(value)))
+	s.entries.resize(e, e.body+e.beside+int64(r.side)+int64(len(value)))
 	e.shared, e.variant = r.meta.Shared, variantKey(r.meta)
 	return r, nil
 }
