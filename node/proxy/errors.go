@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/dunglas/httpsfv"
 
@@ -64,6 +65,7 @@ var (
 	slowBody       = problem{408, fetch.BadRequest, "The body of the request did not come in time."}
 	misdirected    = problem{421, fetch.Denied, "Call this node by its address or as localhost, and the dashboard without a proxy."}
 	headerTooLarge = problem{431, fetch.BadRequest, "Send fewer header fields; often cookies are to blame."}
+	noDescriptors  = problem{503, "connection_limit_reached", "This node may open no more connections and files (ulimit -n). Try again later."}
 	tooManyTunnels = problem{503, "connection_limit_reached", "Too many tunnels are open. Close some, or try again later."}
 )
 
@@ -84,6 +86,9 @@ func problemOf(err error) problem {
 	var r *refusal
 	if errors.As(err, &r) {
 		return r.problem
+	}
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		return noDescriptors // whatever it was that could not be opened
 	}
 	cause := fetch.CauseOf(err)
 	if cause == fetch.InternalFailure && errors.Is(err, context.DeadlineExceeded) {

@@ -111,20 +111,44 @@ func (t *tunnel) hold(conn net.Conn) {
 	}
 }
 
+const (
+	// sip is what a tunnel waits with: while the kernel moves octets by itself
+	// it holds a pipe for each direction, which is too dear for one that is
+	// idle.
+	sip = 4 << 10
+	// gulp is how long the kernel is left alone at a time.
+	gulp = time.Second
+)
+
 // pump moves octets from src to dst until src has ended or something fails,
-// and returns how many. The kernel may do it all, unseen, so the read deadline
-// is for looking at the count now and then.
+// and returns how many. Where many come at once the kernel moves them, unseen,
+// so the read deadline is for looking at the count now and then.
 func (t *tunnel) pump(dst, src net.Conn) (total int64) {
+	buf := make([]byte, sip)
 	for {
 		src.SetReadDeadline(time.Now().Add(t.idle / 4))
-		n, err := io.Copy(dst, src)
-		total += n
+		n, err := src.Read(buf)
 		if n > 0 {
+			if _, werr := dst.Write(buf[:n]); werr != nil {
+				err = werr
+			}
+			total += int64(n)
 			t.touch()
 		}
+		if n == len(buf) && err == nil {
+			var moved int64
+			src.SetReadDeadline(time.Now().Add(min(gulp, t.idle/4)))
+			if moved, err = io.Copy(dst, src); moved > 0 {
+				total += moved
+				t.touch()
+			}
+			if err == nil {
+				err = io.EOF
+			}
+		}
 		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded):
-		case err == nil && closeWrite(dst):
+		case err == nil, errors.Is(err, os.ErrDeadlineExceeded):
+		case err == io.EOF && closeWrite(dst):
 			return total
 		default:
 			t.cut()
