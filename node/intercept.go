@@ -54,7 +54,16 @@ func (n *Node) interception() *proxy.Interception {
 
 // pause makes the node a plain proxy, or what it was before.
 func (n *Node) pause(paused bool) {
+	n.pausing.Lock()
+	defer n.pausing.Unlock()
 	if n.paused.Swap(paused) != paused {
+		switch {
+		case n.members == nil:
+		case paused:
+			n.members.Pause()
+		default:
+			n.members.Resume()
+		}
 		n.log.Info(map[bool]string{true: "paused", false: "resumed"}[paused])
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -39,10 +40,11 @@ type Node struct {
 	db       *pebble.DB
 	store    *cache.Store
 	origin   *origin.Client
-	host     host.Host    // nil with --swarm off
-	router   *kad.Router  // nil with --swarm off
-	lan      *lan.Router  // nil with --swarm off or --lan off
-	swarm    *swarm.Swarm // nil with --swarm off
+	host     host.Host     // nil with --swarm off
+	router   *kad.Router   // nil with --swarm off
+	lan      *lan.Router   // nil with --swarm off or --lan off
+	members  *dht.Pausable // over both, nil with --swarm off
+	swarm    *swarm.Swarm  // nil with --swarm off
 	fetch    *fetch.Fetcher
 
 	authority *authority.Authority // nil where nothing is intercepted
@@ -50,6 +52,7 @@ type Node struct {
 
 	faces   []*face
 	paused  atomic.Bool // a plain proxy for now
+	pausing sync.Mutex  // held while that changes
 	ready   chan struct{}
 	closers []func() error // in the order of opening
 }
@@ -108,8 +111,8 @@ func (n *Node) openStore(context.Context) error {
 
 // removed ends the membership for what the cache has dropped.
 func (n *Node) removed(id dht.ID) {
-	if n.router != nil {
-		n.finder().Leave(id.Key())
+	if n.members != nil {
+		n.members.Leave(id.Key())
 	}
 }
 
@@ -168,6 +171,7 @@ func (n *Node) openSwarm(context.Context) error {
 		}
 		n.closing(n.lan.Close)
 	}
+	n.members = dht.NewPausable(n.finder())
 	n.swarm, err = swarm.New(swarm.Config{
 		Host: n.host, Shelf: shelf{n}, DB: n.db, Logger: n.log, Metrics: n.metrics,
 	})
@@ -204,7 +208,7 @@ func (n *Node) openFetch(context.Context) error {
 		Sharing: n.sharing(), Logger: n.log, Metrics: n.metrics,
 	}
 	if n.swarm != nil {
-		cfg.Swarm, cfg.Router, cfg.Self = n.swarm, n.finder(), n.host.ID().String()
+		cfg.Swarm, cfg.Router, cfg.Self = n.swarm, n.members, n.host.ID().String()
 	}
 	n.fetch = fetch.New(cfg)
 	n.closing(func() error { n.fetch.Close(); return nil })

@@ -60,7 +60,7 @@ func (n *Node) keepAnnounced(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		n.finder().Keep(n.fetch.Renews(item.Meta, item.Digest)...)
+		n.members.Keep(n.fetch.Renews(item.Meta, item.Digest)...)
 	}
 	return nil
 }
