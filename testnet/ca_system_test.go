@@ -30,7 +30,7 @@ var storeFolders = []string{"/etc/ssl", "/etc/ca-certificates", "/usr/local/shar
 func newTrusting(t *testing.T) *trusting {
 	t.Helper()
 	dir := t.TempDir()
-	script := "set -e\n"
+	script := ""
 	for i, folder := range storeFolders {
 		script += fmt.Sprintf("mkdir -p %[2]s; cp -a %[2]s %[1]s/%[3]d; mount --bind %[1]s/%[3]d %[2]s\n", dir, folder, i)
 	}
@@ -38,7 +38,14 @@ func newTrusting(t *testing.T) *trusting {
 	// of a Java, take long.
 	script += fmt.Sprintf("grep '^mozilla' /etc/ca-certificates.conf | head -n 3 >%s/conf; mount --bind %[1]s/conf /etc/ca-certificates.conf\n", dir)
 	script += fmt.Sprintf("mkdir -p %s/none /etc/ca-certificates/update.d; mount --bind %[1]s/none /etc/ca-certificates/update.d\n", dir)
-	cmd := exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c", script+"echo ready; read end")
+	return &trusting{t, mounted(t, script), t.TempDir()}
+}
+
+// mounted makes a mount namespace, runs a script of mounts in it, and returns
+// the process that keeps it for as long as the test runs.
+func mounted(t *testing.T, script string) (pid string) {
+	t.Helper()
+	cmd := exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-e", "-c", script+"\necho ready\nread end")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +62,7 @@ func newTrusting(t *testing.T) *trusting {
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
 		t.Fatalf("mount namespace: %q, %v", line, err)
 	}
-	return &trusting{t, fmt.Sprint(cmd.Process.Pid), t.TempDir()}
+	return fmt.Sprint(cmd.Process.Pid)
 }
 
 // run runs a program there, without what the environment says about
@@ -136,7 +143,7 @@ func TestAuthorityInTheSystemStore(t *testing.T) {
 		{"git", "-c", "http.proxy=" + n.Proxy, "ls-remote", page.url("/repo.git/")},
 	}
 	chromium := func() string {
-		dom, _ := (&browser{t, s.home}).dump(page.url("/"), "--proxy-server="+n.Proxy, onlyHere)
+		dom, _ := (&browser{t: t, home: s.home}).dump(page.url("/"), "--proxy-server="+n.Proxy, onlyHere)
 		return dom
 	}
 	distrusted := func(when string) {

@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -182,11 +183,13 @@ func TestProgramsBehindInterception(t *testing.T) {
 type browser struct {
 	t    *testing.T
 	home string
+	// within goes before the command; nil is nothing.
+	within []string
 }
 
 func newBrowser(t *testing.T, ca string) *browser {
 	t.Helper()
-	b := &browser{t, t.TempDir()}
+	b := &browser{t: t, home: t.TempDir()}
 	if ca != "" {
 		db := filepath.Join(b.home, ".pki", "nssdb")
 		if err := os.MkdirAll(db, 0o700); err != nil {
@@ -204,11 +207,13 @@ var console = regexp.MustCompile(`(?m)^.*:CONSOLE.*$`)
 // dump returns the document at url once it is loaded, and what the console said.
 func (b *browser) dump(url string, args ...string) (dom string, said []string) {
 	b.t.Helper()
-	cmd := exec.Command("timeout", append([]string{"-k", "5", "60", "chromium",
-		"--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--user-data-dir=" + b.home + "/profile",
+	command := append(slices.Clone(b.within), "timeout", "-k", "5", "60", "chromium",
+		"--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--user-data-dir="+b.home+"/profile",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
 		"--disable-features=OptimizationHints,MediaRouter", "--enable-logging=stderr", "--dump-dom",
-	}, append(args, url)...)...)
+	)
+	command = append(append(command, args...), url)
+	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Env = append(os.Environ(), "HOME="+b.home, "SSL_CERT_FILE=")
 	var errs strings.Builder
 	cmd.Stderr = &errs
