@@ -64,12 +64,16 @@ type may struct {
 type ledger struct {
 	sync.RWMutex
 	urls map[string]may
+	say  func(url string, m may) // hears each change; nil hears nothing
 }
 
 func (l *ledger) set(url string, m may) {
 	l.Lock()
 	defer l.Unlock()
 	l.urls[url] = m
+	if l.say != nil {
+		l.say(url, m)
+	}
 }
 
 func (l *ledger) get(url string) may {

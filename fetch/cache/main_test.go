@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -15,6 +16,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(faultEnv); dir != "" {
+		faultChild(dir)
+	}
 	if dir := os.Getenv(crashEnv); dir != "" {
 		if os.Getenv(crashParts) != "" {
 			crashPartChild(dir)
@@ -33,7 +37,7 @@ type quiet struct{}
 func (quiet) Infof(string, ...any)  {}
 func (quiet) Errorf(string, ...any) {}
 func (quiet) Fatalf(format string, args ...any) {
-	panic("pebble: " + format)
+	panic("pebble: " + fmt.Sprintf(format, args...))
 }
 
 func openDB(dir string) (*pebble.DB, error) {
