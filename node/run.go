@@ -21,6 +21,7 @@ func (n *Node) Run(ctx context.Context) error {
 		g.Go(func() error { return f.serve() })
 		g.Go(func() error { return f.shutdown(ctx) })
 	}
+	g.Go(func() error { return n.store.Scrub(ctx) })
 	if n.swarm != nil {
 		n.swarm.Serve()
 		g.Go(func() error { return n.keepAnnounced(ctx) })

@@ -194,20 +194,8 @@ const checkedAtOnce = 8 << 20
 // open opens the body of e, whose record is r: a plain file if this process
 // trusts all of it. Side data is returned too when it was needed.
 func (s *Store) open(e *entry, r *record) (body, *side, error) {
-	f, err := s.bodies.open(e.name)
-	if errors.Is(err, fs.ErrNotExist) {
-		s.reject(e, err)
-	}
+	f, info, err := s.openSized(e)
 	if err != nil {
-		return nil, nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && info.Size() != e.body {
-		err = fmt.Errorf("%w: %d octets, not %d", ErrDamaged, info.Size(), e.body)
-		s.reject(e, err)
-	}
-	if err != nil {
-		f.Close()
 		return nil, nil, err
 	}
 	layout := r.digest.Layout()
@@ -224,15 +212,41 @@ func (s *Store) open(e *entry, r *record) (body, *side, error) {
 	return s.openChecked(e, b, &sd)
 }
 
+// openSized opens the file of e, which has the length that it should.
+func (s *Store) openSized(e *entry) (file, fs.FileInfo, error) {
+	f, err := s.bodies.open(e.name)
+	if errors.Is(err, fs.ErrNotExist) {
+		s.reject(e, err)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.Size() != e.body {
+		err = fmt.Errorf("%w: %d octets, not %d", ErrDamaged, info.Size(), e.body)
+		s.reject(e, err)
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
+}
+
+// rejecter returns what rejects e, for who has not entered.
+func (s *Store) rejecter(e *entry) func(error) {
+	return func(why error) {
+		if s.enter() {
+			defer s.leave()
+			s.reject(e, why)
+		}
+	}
+}
+
 // openChecked makes b ready for others, or a plain file if it is short.
 func (s *Store) openChecked(e *entry, b *checkedBody, sd *side) (body, *side, error) {
 	if b.layout.Length > checkedAtOnce {
-		b.reject = func(why error) {
-			if s.enter() {
-				defer s.leave()
-				s.reject(e, why)
-			}
-		}
+		b.reject = s.rejecter(e)
 		return b, sd, nil
 	}
 	b.reject = func(why error) { s.reject(e, why) }
