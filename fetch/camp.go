@@ -25,7 +25,7 @@ type camp struct {
 func (c *crowd) offersLocked(s *source) Pieces {
 	switch {
 	case s.member != nil:
-		return s.member.offers(c)
+		return slices.Clone(s.member.has)
 	case c.active == nil || c.chain == nil || c.chain.List() != c.active.list:
 		return nil
 	case s.camp == c.active:

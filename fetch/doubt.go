@@ -139,7 +139,7 @@ func (c *crowd) exposeLocked(author string) {
 		}
 		for _, s := range c.sources {
 			if s.member != nil && s.member.claims[i].Hash == fl.body.hashes[i] {
-				delete(s.member.claims, i)
+				s.member.unclaim(i)
 			}
 		}
 		fl.body.drop(i)

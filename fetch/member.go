@@ -21,6 +21,7 @@ type membership struct {
 	rank    uint64
 	group   string
 	claims  map[int]Claim
+	has     Pieces // those that are claimed
 	intents []heard
 	excused bool
 	gone    bool // its news have ended
@@ -42,13 +43,16 @@ func (m *membership) show(v *PeerView, start time.Time) {
 	}
 }
 
-// offers returns the pieces that m offers.
-func (m *membership) offers(c *crowd) Pieces {
-	p := NewPieces(c.fl.body.layout.Pieces())
-	for i := range m.claims {
-		p.Add(i)
-	}
-	return p
+// claim takes note of a piece that m offers from now on.
+func (m *membership) claim(c Claim) {
+	m.claims[c.Piece] = c
+	m.has.Add(c.Piece)
+}
+
+// unclaim takes note that m does not offer piece i, or not truly.
+func (m *membership) unclaim(i int) {
+	delete(m.claims, i)
+	m.has.Remove(i)
 }
 
 // away reports whether s is a member whose news have ended.
@@ -58,7 +62,7 @@ func (s *source) away() bool { return s.member != nil && s.member.gone }
 func (m *membership) disappoint(o *order, err error) {
 	m.busy = time.Now().Add(100 * time.Millisecond)
 	for i := o.Next; i < o.End && !errors.Is(err, ErrBusy); i++ {
-		delete(m.claims, i)
+		m.unclaim(i)
 	}
 }
 
@@ -127,6 +131,7 @@ func (c *crowd) enroll(peer Peer, m dht.Member) *source {
 	}
 	s := &source{id: len(c.sources), peer: peer, member: &membership{
 		rank: RankOf(c.fl.rankID(), peer.String()), group: groupOf(m), claims: make(map[int]Claim),
+		has: NewPieces(c.fl.body.layout.Pieces()),
 	}}
 	c.sources = append(c.sources, s)
 	return s
@@ -170,12 +175,12 @@ func (c *crowd) hear(s *source, n News) {
 	m := s.member
 	m.gone = false
 	for _, cl := range n.Claims {
-		m.claims[cl.Piece] = cl
+		m.claim(cl)
 		c.appearedLocked(cl.Piece, now)
 		m.excused = m.excused && !cl.Own
 	}
 	for _, i := range n.Lost {
-		delete(m.claims, i)
+		m.unclaim(i)
 	}
 	if n.Intends {
 		m.intents = m.intents[:0]

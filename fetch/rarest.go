@@ -34,10 +34,10 @@ func (v View) rarest(leads, listed bool) []Order {
 			if len(p.Orders) > turn || turn >= v.pipe(p) || w.outstanding >= v.Slots || v.Now < p.NotBefore {
 				continue
 			}
-			o, ok := w.pick(p, func(i int) bool { return w.asked[i] == 0 })
+			o, ok := w.pick(p, w.unasked, nil)
 			if !ok {
 				again := func(i int) bool { return w.asked[i] == 1 && (late[i] || w.last) && !p.owes(i) && !gave(out, p.ID, i) }
-				o, ok = w.pick(p, again)
+				o, ok = w.pick(p, w.lacking, again)
 				o.End = min(o.End, o.First+1)
 			}
 			if !ok {
@@ -45,6 +45,7 @@ func (v View) rarest(leads, listed bool) []Order {
 			}
 			for i := o.First; i < o.End; i++ {
 				w.asked[i]++
+				w.unasked.Remove(i)
 			}
 			w.outstanding++
 			out = append(out, o)
@@ -61,7 +62,8 @@ func gave(orders []Order, peer, i int) bool {
 // wants is what a node in a crowd lacks.
 type wants struct {
 	v           View
-	first, end  int // the pieces that may be asked for
+	lacking     Pieces // neither here nor on their way from the origin, and may be asked for
+	unasked     Pieces // those of them that nobody was asked for
 	holders     []int
 	asked       []int
 	outstanding int
@@ -69,54 +71,49 @@ type wants struct {
 }
 
 func (v View) wanted(leads, listed bool) *wants {
-	w := &wants{v: v, first: v.firstWhole(leads), end: v.Tail, asked: v.askedPieces()}
-	w.holders = v.holders
+	w := &wants{v: v, asked: v.askedPieces(), holders: v.holders, lacking: NewPieces(v.Layout.Pieces())}
 	for _, p := range v.Peers {
 		w.outstanding += len(p.Orders)
 	}
-	missing := 0
-	for i := w.first; i < w.end; i++ {
-		if w.lacks(i) {
-			missing++
+	missing, window := 0, v.Layout.Pieces()
+	if listed {
+		window = max(2, len(v.Peers)) * listWindow
+	}
+	for i := v.Tail - 1; i >= v.firstWhole(leads); i-- {
+		if v.Have.Has(i) || v.Crowd.Stripe.has(i) {
+			continue
+		}
+		if missing++; missing <= window {
+			w.lacking.Add(i)
 		}
 	}
 	w.last = missing <= endgame
-	if listed {
-		w.first = w.windowFrom(max(2, len(v.Peers)) * listWindow)
+	w.unasked = slices.Clone(w.lacking)
+	for i, n := range w.asked {
+		if n > 0 {
+			w.unasked.Remove(i)
+		}
 	}
 	return w
 }
 
-// lacks reports whether piece i is neither here nor on its way from the origin.
-func (w *wants) lacks(i int) bool { return !w.v.Have.Has(i) && !w.v.Crowd.Stripe.has(i) }
-
-// windowFrom returns the first of the n last pieces that are lacking.
-func (w *wants) windowFrom(n int) int {
-	i := w.end
-	for i > w.first && n > 0 {
-		if i--; w.lacks(i) {
-			n--
-		}
-	}
-	return i
-}
-
-// pick returns the rarest piece that p has and wanted says yes to, and those
-// behind it that are as rare, as far as p's rate makes worth while.
-func (w *wants) pick(p PeerView, wanted func(int) bool) (Order, bool) {
-	good := func(i int) bool { return w.lacks(i) && p.Has.Has(i) && wanted(i) }
+// pick returns the rarest piece of those in from that p has and wanted says yes
+// to (nil always does), and those behind it that are as rare, as far as p's rate
+// makes worth while.
+func (w *wants) pick(p PeerView, from Pieces, wanted func(int) bool) (Order, bool) {
 	best := -1
-	for i := w.first; i < w.end; i++ {
-		if good(i) && (best < 0 || w.rarer(i, best)) {
+	p.Has.each(from, len(w.holders), func(i int) {
+		if (best < 0 || w.rarer(i, best)) && (wanted == nil || wanted(i)) {
 			best = i
 		}
-	}
+	})
 	if best < 0 {
 		return Order{}, false
 	}
+	good := func(i int) bool { return from.Has(i) && p.Has.Has(i) && (wanted == nil || wanted(i)) }
 	length := min(1+int(p.Rate*rareOrderTime.Seconds()/float64(w.v.Layout.PieceSize)), maxRareOrder)
 	end := best + 1
-	for end < w.end && end-best < length && good(end) && w.holders[end] <= w.holders[best] {
+	for end < len(w.holders) && end-best < length && good(end) && w.holders[end] <= w.holders[best] {
 		end++
 	}
 	return Order{Peer: p.ID, First: best, Next: best, End: end, Since: w.v.Now}, true

@@ -140,7 +140,8 @@ func (v View) inTeam() bool { return v.place() < team }
 // two do.
 func (v View) place() int {
 	place := 0
-	for _, p := range v.order() {
+	for _, k := range v.order() {
+		p := &v.Peers[k]
 		if p.Rank >= v.Crowd.Rank {
 			break
 		}
@@ -151,19 +152,24 @@ func (v View) place() int {
 	return place
 }
 
-// order returns the members that count, first the one that comes first.
-func (v View) order() []PeerView {
-	var out []PeerView
-	for _, p := range v.Peers {
-		if p.Partial {
-			out = append(out, p)
+// order returns the indices of the members that count, first the one that comes
+// first.
+func (v View) order() []int {
+	var out []int
+	for k := range v.Peers {
+		if v.Peers[k].Partial {
+			out = append(out, k)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b PeerView) int { return cmp.Compare(a.Rank, b.Rank) })
+	slices.SortStableFunc(out, func(a, b int) int { return cmp.Compare(v.Peers[a].Rank, v.Peers[b].Rank) })
 	groups := map[string]int{}
-	return slices.DeleteFunc(out, func(p PeerView) bool {
-		groups[p.Group]++
-		return p.Group != "" && groups[p.Group] > perGroup
+	return slices.DeleteFunc(out, func(k int) bool {
+		group := v.Peers[k].Group
+		if group == "" {
+			return false
+		}
+		groups[group]++
+		return groups[group] > perGroup
 	})
 }
 
@@ -181,8 +187,8 @@ func (v View) excused() []int {
 		band = team
 	}
 	var out []int
-	for i, p := range v.order() {
-		if i < band && !p.Excused {
+	for i, k := range v.order() {
+		if p := &v.Peers[k]; i < band && !p.Excused {
 			out = append(out, p.ID)
 		}
 	}
@@ -212,15 +218,14 @@ func (v View) offered(i int) bool { return v.holders[i] > 0 }
 // countHolders returns how many peers offer each missing piece.
 func (v View) countHolders() []int {
 	holders := make([]int, v.Layout.Pieces())
+	missing := NewPieces(len(holders))
 	for i := v.firstWhole(false); i < v.Tail; i++ {
-		if v.Have.Has(i) {
-			continue
+		if !v.Have.Has(i) {
+			missing.Add(i)
 		}
-		for k := range v.Peers {
-			if v.Peers[k].Has.Has(i) {
-				holders[i]++
-			}
-		}
+	}
+	for k := range v.Peers {
+		v.Peers[k].Has.each(missing, len(holders), func(i int) { holders[i]++ })
 	}
 	return holders
 }
@@ -295,7 +300,7 @@ func (v View) levels() []int {
 	for i := range level {
 		level[i] = unwanted
 	}
-	asked := v.askedPieces()
+	asked, intended := v.askedPieces(), v.intended()
 	law := v.starved() || v.stale() >= 2*c.Patience(v.Layout.PieceSize)
 	missing := false
 	for i := v.firstWhole(false); i < v.Tail; i++ {
@@ -305,7 +310,7 @@ func (v View) levels() []int {
 		missing = true
 		switch {
 		case !v.offered(i):
-			level[i] = v.intended(i)
+			level[i] = intended[i]
 			if level[i] == slow && !law {
 				level[i] = unwanted
 			}
@@ -315,29 +320,29 @@ func (v View) levels() []int {
 	}
 	for i := 0; !missing && i < len(level); i++ {
 		if c.Doubtful.Has(i) && !c.Stripe.has(i) {
-			level[i] = v.intended(i)
+			level[i] = intended[i]
 		}
 	}
 	return level
 }
 
-// intended says of a piece that nobody holds who else means to take it.
-func (v View) intended(i int) int {
-	level := free
-	for _, p := range v.Peers {
+// intended says of each piece who else means to take it, as a level.
+func (v View) intended() []int {
+	level := make([]int, v.Layout.Pieces()) // free
+	for k := range v.Peers {
+		p := &v.Peers[k]
 		for _, in := range p.Intents {
-			if !in.has(i) {
-				continue
-			}
-			switch {
-			case p.Excused:
-				level = max(level, idle)
-			case in.Until <= v.Now:
-				level = max(level, expired)
-			case v.Crowd.Next.has(i) && v.outbids(p, i):
-				// Both announced it, and this node keeps it.
-			default:
-				level = slow
+			for i := max(in.First, 0); i < min(in.End, len(level)); i++ {
+				switch {
+				case p.Excused:
+					level[i] = max(level[i], idle)
+				case in.Until <= v.Now:
+					level[i] = max(level[i], expired)
+				case v.Crowd.Next.has(i) && v.outbids(p, i):
+					// Both announced it, and this node keeps it.
+				default:
+					level[i] = slow
+				}
 			}
 		}
 	}
@@ -345,7 +350,7 @@ func (v View) intended(i int) int {
 }
 
 // outbids reports whether this node has the better right to piece i than p.
-func (v View) outbids(p PeerView, i int) bool {
+func (v View) outbids(p *PeerView, i int) bool {
 	mine, theirs := preference(v.Crowd.Rank, i/stripePieces), preference(p.Rank, i/stripePieces)
 	return mine > theirs || mine == theirs && v.Crowd.Rank < p.Rank
 }
