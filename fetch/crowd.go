@@ -158,7 +158,9 @@ func (c *crowd) conduct(ans *Answer) {
 		c.convict(time.Now())
 		c.tryWhole()
 		if !c.over() {
-			c.step(time.Now())
+			begun := time.Now()
+			c.step(begun)
+			c.rest(time.Since(begun))
 		}
 	}
 }

@@ -195,11 +195,11 @@ func (v View) inCrowd(p *Plan) {
 	}
 	tail := v.Layout.Offset(v.Tail)
 	switch {
-	case v.Origin.Open && !v.Crowd.Striping && v.Origin.Until >= tail:
+	case v.Origin.Open && !v.Crowd.Striping && v.Origin.Until >= tail && v.fed():
 		p.Origin = LetGo
 		v.Origin.Open = false
 	case v.starving(tail):
-		p.Origin, p.Until = Return, min(tail, v.Front+holdRange)
+		p.Origin, p.Until = Return, min(tail, v.Front+mostFeed)
 		v.Origin.Open = true
 	}
 	if listed && v.covered() && !v.starved() {
@@ -214,13 +214,6 @@ func (v View) inCrowd(p *Plan) {
 	}
 	v.Crowd = &crowd
 	p.Orders = v.rarest(v.Origin.Open, listed)
-}
-
-// starving reports whether readers have waited so long for proven octets that
-// the origin must be asked for some.
-func (v View) starving(tail int64) bool {
-	return !v.Origin.Open && v.Crowd.Stripe.Empty() && v.Hungry >= 0 && v.Now-v.Hungry >= holdLimit &&
-		v.Front < tail && v.Now >= v.Origin.NotBefore
 }
 
 // stalled returns the peers that owe octets and are silent, or that trickle

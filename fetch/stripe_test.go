@@ -155,13 +155,27 @@ func TestTeam(t *testing.T) {
 	}
 }
 
-// TestLeadIsLetGo at once when others are there: each takes a run by its own choice.
+// leastFeed is what the reader of a member gets from the origin in any case.
+const leastFeed = 16 << 10
+
+// TestLeadIsLetGo when others are there, once there is a little to feed the
+// reader with, or the origin is long in giving that: each takes a run by its own
+// choice.
 func TestLeadIsLetGo(t *testing.T) {
 	seen := map[int]bool{}
 	for place := range 6 {
 		v := fresh(6, place)
 		v.Crowd.Striping = false
 		v.Origin.Open, v.Origin.Until = true, v.Layout.Length
+		v.Front = leastFeed - 1
+		if p := fetch.Next(v); p.Origin != fetch.Stay || !p.Take.Empty() {
+			t.Errorf("place %d leaves the origin with nothing for its reader: %+v", place, p)
+		}
+		v.Crowd.Since = v.Now - 2*time.Second
+		if p := fetch.Next(v); p.Origin != fetch.LetGo {
+			t.Errorf("place %d stays with a slow origin: %+v", place, p)
+		}
+		v.Crowd.Since, v.Front = v.Now, 48<<10
 		p := fetch.Next(v)
 		if p.Origin != fetch.LetGo || p.Take.Empty() || p.Intend.Empty() || p.Intend == p.Take {
 			t.Errorf("place %d: %+v", place, p)
