@@ -218,36 +218,33 @@ type claimError struct {
 func (e *claimError) Error() string { return "fetch: " + verify.ErrClaim.Error() }
 
 // judge holds a piece against what its sender committed to, and against the
-// list in use if there is one.
-func (c *crowd) judge(chain *verify.Chain, s *source, i int, piece []byte) error {
+// list in use if there is one. It returns the SHA-256 of a piece that fits.
+func (c *crowd) judge(chain *verify.Chain, s *source, i int, piece []byte) (hash [32]byte, err error) {
 	if s.member == nil {
-		return chain.Fit(i, piece)
+		if err := chain.Fit(i, piece); err != nil {
+			return hash, err
+		}
+		return chain.PieceHash(i), nil
 	}
 	c.mu.Lock()
 	claim, known := s.member.claims[i]
 	c.mu.Unlock()
 	if !known {
-		return errFalseClaim
+		return hash, errFalseClaim
 	}
 	if verify.FitsClaim(piece, claim.Hash) != nil {
-		return &claimError{i, claim.Hash, verify.HashPiece(piece)}
+		return hash, &claimError{i, claim.Hash, verify.HashPiece(piece)}
 	}
 	if chain != nil && chain.Fit(i, piece) != nil {
-		return errFalseClaim
+		return hash, errFalseClaim
 	}
-	return nil
+	return claim.Hash, nil
 }
 
 // offerLocked offers a piece of a peer that is on disk. fl.mu is held.
-func (c *crowd) offerLocked(chain *verify.Chain, i int, piece []byte) {
+func (c *crowd) offerLocked(i int, hash [32]byte) {
 	if c.fl.board == nil {
 		return
-	}
-	var hash [32]byte
-	if chain != nil {
-		hash = chain.PieceHash(i)
-	} else {
-		hash = verify.HashPiece(piece)
 	}
 	c.fl.body.hashes[i] = hash
 	c.fl.board.claim(Claim{Piece: i, Hash: hash})

@@ -105,11 +105,12 @@ func (c *crowd) receive(ctx context.Context, chain *verify.Chain, s *source, o *
 		if _, err := io.ReadFull(in, piece); err != nil {
 			return err
 		}
-		if err := c.judge(chain, s, i, piece); err != nil {
+		hash, err := c.judge(chain, s, i, piece)
+		if err != nil {
 			return err
 		}
 		c.fit.add(int64(len(piece)), time.Now())
-		if err := c.keep(chain, i, piece, arrival{s.peer.String(), in.began, time.Now()}); err != nil {
+		if err := c.keep(chain, i, piece, hash, arrival{s.peer.String(), in.began, time.Now()}); err != nil {
 			return err
 		}
 		c.mu.Lock()
@@ -129,8 +130,8 @@ func (c *crowd) beginOrder(o *order, now time.Time) {
 	}
 }
 
-// keep puts a piece that fits on disk, behind the front.
-func (c *crowd) keep(chain *verify.Chain, i int, piece []byte, came arrival) error {
+// keep puts a piece that fits, and has this hash, on disk, behind the front.
+func (c *crowd) keep(chain *verify.Chain, i int, piece []byte, hash [32]byte, came arrival) error {
 	c.disk.Lock()
 	defer c.disk.Unlock()
 	if c.chain != chain {
@@ -156,7 +157,7 @@ func (c *crowd) keep(chain *verify.Chain, i int, piece []byte, came arrival) err
 	proven := fl.body.tail
 	fl.body.hold(i, came)
 	c.untried = true
-	c.offerLocked(chain, i, piece)
+	c.offerLocked(i, hash)
 	for k := fl.body.tail; k < proven; k++ {
 		a := fl.body.arrivals[k]
 		if chain == nil || !a.fromPeer() {

@@ -21,8 +21,16 @@ type Recorder struct {
 	n      int64
 	states []byte
 	pieces [][32]byte
+	known  map[int][32]byte
 	also   []*wholeHash
 }
+
+// Know gives r the SHA-256 of pieces that the caller has reckoned itself, of the
+// very octets that it will write: r then hashes those once and not twice. A
+// false one makes no body right, since that is held against its digest; it would
+// only make this node claim a piece that it cannot send. It must be called
+// before the first Write.
+func (r *Recorder) Know(pieces map[int][32]byte) { r.known = pieces }
 
 // Observe makes r find out, too, which of ds the body has. It must be called
 // before the first Write.
@@ -60,15 +68,18 @@ func (r *Recorder) Write(p []byte) (int, error) {
 		if r.n == r.layout.Length {
 			return done, fmt.Errorf("%w: body longer than %d octets", ErrMalformed, r.layout.Length)
 		}
-		end := r.layout.Offset(r.layout.PieceAt(r.n) + 1)
+		i := r.layout.PieceAt(r.n)
+		end := r.layout.Offset(i + 1)
 		part := p[done:][:min(int64(len(p)-done), end-r.n)]
 		r.h.Write(part)
-		r.piece.Write(part)
+		if _, known := r.known[i]; !known {
+			r.piece.Write(part)
+		}
 		r.observe(part)
 		done += len(part)
 		r.n += int64(len(part))
 		if r.n == end {
-			r.closePiece()
+			r.closePiece(i)
 		}
 	}
 	return done, nil
@@ -80,9 +91,14 @@ func (r *Recorder) observe(p []byte) {
 	}
 }
 
-func (r *Recorder) closePiece() {
-	r.pieces = append(r.pieces, [32]byte(r.piece.Sum(nil)))
-	r.piece.Reset()
+// closePiece ends piece i.
+func (r *Recorder) closePiece(i int) {
+	if hash, known := r.known[i]; known {
+		r.pieces = append(r.pieces, hash)
+	} else {
+		r.pieces = append(r.pieces, [32]byte(r.piece.Sum(nil)))
+		r.piece.Reset()
+	}
 	if r.n < r.layout.Length {
 		r.states = append(r.states, chainingValue(r.alg, r.h)...)
 	}

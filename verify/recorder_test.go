@@ -35,6 +35,29 @@ func TestRecorderStates(t *testing.T) {
 	})
 }
 
+// TestRecorderKnowsPieces: pieces that the caller has hashed are taken over, the
+// digest and the states are reckoned all the same.
+func TestRecorderKnowsPieces(t *testing.T) {
+	eachAlgorithm(t, func(t *testing.T, alg verify.Algorithm) {
+		for _, n := range bodyLengths {
+			body, known := bodyOf(n, uint64(n)), map[int][32]byte{}
+			for i, p := range cut(body) {
+				if i%3 != 1 {
+					known[i] = sha256.Sum256(p)
+				}
+			}
+			r := verify.NewRecorder(alg, int64(n))
+			r.Know(known)
+			for rest := body; len(rest) > 0; rest = rest[min(1000, len(rest)):] {
+				if _, err := r.Write(rest[:min(1000, len(rest))]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			checkWhole(t, alg, body, r.Whole())
+		}
+	})
+}
+
 func checkWhole(t *testing.T, alg verify.Algorithm, body []byte, w verify.Whole) {
 	t.Helper()
 	after, sum := sha2Of[alg].run(nil, 0, body)
