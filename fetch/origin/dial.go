@@ -74,6 +74,15 @@ func (d *dialer) dial(ctx context.Context, network, hostport string) (net.Conn, 
 	return conn, nil
 }
 
+// dialBulk is dial for a connection that carries bodies.
+func (d *dialer) dialBulk(ctx context.Context, network, hostport string) (net.Conn, error) {
+	conn, err := d.dial(ctx, network, hostport)
+	if err != nil {
+		return nil, err
+	}
+	return fetch.BatchReads(conn), nil
+}
+
 // dialPinned tries the addresses of a pinned host in turn and returns the
 // first error when all fail.
 func (d *dialer) dialPinned(ctx context.Context, network, host, port string, addrs []netip.Addr) (net.Conn, error) {

@@ -133,7 +133,7 @@ func (c *Client) Close() {
 func (c *Client) sideOf(g Guard) side {
 	d := newDialer(c.cfg, g, c.pins)
 	return side{d, &http.Transport{
-		DialContext:           d.dial,
+		DialContext:           d.dialBulk,
 		DialTLSContext:        d.dialTLS,
 		ForceAttemptHTTP2:     true,
 		DisableCompression:    true,

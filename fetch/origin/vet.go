@@ -167,7 +167,7 @@ func (d *dialer) dialTLS(ctx context.Context, network, hostport string) (net.Con
 // handshake dials hostport and verifies its certificate; change may alter the
 // configuration of this one connection. Errors are *fetch.Failure.
 func (d *dialer) handshake(ctx context.Context, network, hostport string, change func(*tls.Config)) (net.Conn, error) {
-	conn, err := d.dial(ctx, network, hostport)
+	conn, err := d.dialBulk(ctx, network, hostport)
 	if err != nil {
 		return nil, err
 	}

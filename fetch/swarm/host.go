@@ -76,7 +76,7 @@ func NewHost(cfg HostConfig) (host.Host, error) {
 		libp2p.UserAgent("flashcrowd/"+cfg.Version),
 		libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.Transport(libp2pquic.NewTransport),
-		libp2p.Security(libp2ptls.ID, libp2ptls.New),
+		libp2p.Security(libp2ptls.ID, newSecure),
 		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
 		libp2p.SwarmOpts(swarm.WithDialRanker(tcpFirst)),
 		libp2p.ResourceManager(limits),
