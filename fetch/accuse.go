@@ -48,7 +48,7 @@ func (c *crowd) convict(now time.Time) {
 	c.mu.Unlock()
 	for _, a := range guilty {
 		s := a.source
-		c.fl.f.cfg.Swarm.Ban(verify.PieceLie(s.peer.String(), c.fl.proof.Digest(), a.piece, a.claimed, a.sent, now))
+		c.fl.f.cfg.Swarm.Ban(verify.PieceLie(s.peer.String(), c.fl.proof().Digest(), a.piece, a.claimed, a.sent, now))
 		c.leave(s.id, "lied")
 	}
 }

@@ -110,7 +110,7 @@ func (c *crowd) nextCamp() (next *camp, done bool) {
 // disk is held.
 func (c *crowd) adoptLocked(home *camp) error {
 	var misfits []int
-	chain, err := verify.NewChain(c.fl.proof, home.list)
+	chain, err := verify.NewChain(c.fl.proof(), home.list)
 	if err == nil {
 		misfits, err = c.refit(chain)
 	}

@@ -42,6 +42,14 @@ type Origin interface {
 	// and returns the final response, whatever its status. It follows no
 	// redirects. Failures are *Failure.
 	Send(ctx context.Context, req *Request, extra http.Header) (*Answer, error)
+	// Probe asks what the origin says of the whole representation that req
+	// selects, and takes no body: by HEAD, and where that is refused or says too
+	// little, by the first octet. The answer is as one to GET would be, with
+	// status 200 and the length of the whole, and has no Body; only if the
+	// question itself was for a part, as of S3's partNumber, it is a 206 with
+	// Part and Total set. It fails, without asking, while the origin wants
+	// patience, with an error that has a method RetryAfter.
+	Probe(ctx context.Context, req *Request) (*Answer, error)
 	// Source returns the origin as source of the very representation that m
 	// describes: ranges under If-Range, or with the same digest and total
 	// where there is no strong validator. An origin that sends anything else
@@ -92,6 +100,9 @@ type SourceBytes struct {
 type Seal struct {
 	Whole   verify.Whole
 	Sources []SourceBytes
+	// Evidence, if not nil, stands in the place of what Meta has: a probe told
+	// more, or the body denied what was inferred of it.
+	Evidence []verify.Evidence
 }
 
 // Writer takes the body of one response that is being fetched. Exactly one of

@@ -78,7 +78,7 @@ func newCrowd(fl *flight) *crowd {
 	c := &crowd{
 		fl: fl, begun: time.Now(), ctx: fl.ctx, woken: make(chan struct{}, 1),
 		origin: fl.f.cfg.Origin.Source(fl.asked(), fl.meta),
-		met:    make(map[string]bool), camps: make(map[[32]byte]*camp), common: make(map[*camp]Pieces), checked: make(map[string]int), gathering: fl.swarmed,
+		met:    make(map[string]bool), camps: make(map[[32]byte]*camp), common: make(map[*camp]Pieces), checked: make(map[string]int), gathering: fl.swarmed(),
 	}
 	c.peersCtx, c.cancelPeers = context.WithCancel(fl.ctx)
 	c.recorder = verify.NewRecorder(verify.SHA256, fl.body.length)

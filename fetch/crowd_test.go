@@ -78,7 +78,8 @@ func TestThirdCamp(t *testing.T) {
 		return &camp{list: other}
 	}
 	m := &Meta{Length: list.Layout().Length}
-	fl := &flight{body: newBody(m, proof), proof: proof}
+	fl := &flight{body: newBody(m, proof)}
+	fl.faith.Store(&faith{proof: proof})
 	c := &crowd{fl: fl, common: make(map[*camp]Pieces)}
 	honest := &source{camp: &camp{list: list}, have: Have{Has: AllPieces(8)}}
 	for _, border := range []int{2, 6} {

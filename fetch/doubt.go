@@ -30,7 +30,7 @@ func (c *crowd) tryWhole() {
 	if !ready {
 		return
 	}
-	r := verify.NewRecorder(fl.proof.Digest().Algorithm(), length)
+	r := verify.NewRecorder(fl.proof().Digest().Algorithm(), length)
 	r.Know(known)
 	if _, err := io.Copy(r, io.NewSectionReader(fl.writer, 0, length)); err != nil {
 		c.fail(&diskError{err})
@@ -39,7 +39,7 @@ func (c *crowd) tryWhole() {
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
 	switch {
-	case r.Matches(fl.proof):
+	case r.Matches(fl.proof()):
 		whole := r.Whole()
 		c.creditLocked()
 		c.landLocked(&whole)

@@ -59,6 +59,7 @@ type Fetcher struct {
 	receipts receipts
 	twins    twins
 	leads    leads
+	probes   probes
 	scores   scores
 
 	ctx    context.Context // of all flights; ends at Close

@@ -42,13 +42,16 @@ type flight struct {
 	direct    *Answer
 	meta      *Meta
 	writer    Writer
-	moved     *Request     // where the body comes from, if not from req's own URL
-	missing   []string     // why the swarm is out
-	proof     verify.Proof // valid if strangers may be asked
+	moved     *Request // where the body comes from, if not from req's own URL
+	inquiry   *inquiry // what is asked beside the download; nil for nothing
+	missing   []string // why the swarm is out
 	policy    verify.Policy
-	swarmed   bool // strangers are asked
 	id        dht.ID
 	board     *board // what others of the crowd are told; nil unless swarmed, under a digest with state lists
+
+	// faith is set before ready is closed, and once more if a probe finds what
+	// the header fields left out.
+	faith atomic.Pointer[faith]
 
 	// invalid: an unsafe request has made what the flight brings unusable
 	// without validation (RFC 9111 section 4.4).
@@ -62,10 +65,11 @@ type flight struct {
 	body       body
 	landed     bool
 	failure    error
-	released   bool   // writer takes no more octets
-	stored     bool   // writer was committed
-	remains    []Span // what is kept of a body that did not land; nil for nothing
-	whole      *Seal  // once landed and right
+	released   bool              // writer takes no more octets
+	stored     bool              // writer was committed
+	remains    []Span            // what is kept of a body that did not land; nil for nothing
+	whole      *Seal             // once landed and right
+	evidence   []verify.Evidence // that counts now; nil: what meta has
 	perSource  map[string]int64
 	hungry     time.Time // since when a reader waits; zero when none does
 	leaderGone bool
@@ -74,6 +78,25 @@ type flight struct {
 	rest       *rest                           // of a body that outgrew the disk, for who comes first
 	renewed    *Stored                         // for the leader, who takes it or leaves
 	settled    chan struct{}                   // closed when the cache has the body, or will not
+}
+
+// faith is what octets of strangers are held against: proof is valid if they may
+// be asked, swarmed says that they are.
+type faith struct {
+	proof   verify.Proof
+	swarmed bool
+}
+
+func (fl *flight) proof() verify.Proof {
+	if f := fl.faith.Load(); f != nil {
+		return f.proof
+	}
+	return verify.Proof{}
+}
+
+func (fl *flight) swarmed() bool {
+	f := fl.faith.Load()
+	return f != nil && f.swarmed
 }
 
 // board joins the flight for the same object, or starts one with the journey's

@@ -215,12 +215,12 @@ func (c *crowd) states(ctx context.Context, peer Peer, committed [32]byte) (*ver
 	if err != nil {
 		return nil, err
 	}
-	list, err := verify.ParseStateList(c.fl.proof.Digest(), raw)
+	list, err := verify.ParseStateList(c.fl.proof().Digest(), raw)
 	if err != nil {
 		return nil, err
 	}
 	if sent := list.Hash(); sent != committed {
-		c.fl.f.cfg.Swarm.Ban(verify.ListLie(peer.String(), c.fl.proof.Digest(), committed, sent, time.Now()))
+		c.fl.f.cfg.Swarm.Ban(verify.ListLie(peer.String(), c.fl.proof().Digest(), committed, sent, time.Now()))
 		return nil, ErrBanned
 	}
 	return list, nil

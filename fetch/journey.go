@@ -68,6 +68,10 @@ func (j *journey) done(sent int64) {
 	}
 	if j.fl != nil {
 		j.sources, j.missing = j.fl.account()
+		if p := j.fl.proof(); j.evidence == nil && p.Valid() { // it came late
+			e := p.Evidence()
+			j.evidence = &e
+		}
 	}
 	j.f.receipts.put(Receipt{
 		URL: subject(j.req), Time: j.start, Status: j.status, Policy: j.policy(), Outcome: j.outcome,

@@ -250,7 +250,7 @@ func (c *crowd) landLocked(whole *verify.Whole) {
 		fl.body.end = fl.body.length
 	}
 	if whole != nil {
-		fl.whole = &Seal{Whole: *whole, Sources: fl.sourcesLocked()}
+		fl.whole = &Seal{Whole: *whole, Sources: fl.sourcesLocked(), Evidence: fl.evidence}
 	}
 	fl.landed = true
 	fl.cond.Broadcast()
@@ -274,6 +274,10 @@ func (c *crowd) landOriginLocked() {
 	if fl.landed {
 		return
 	}
+	if c.denies() {
+		fl.evidence = []verify.Evidence{} // all there was
+		c.stated = verify.Proof{}
+	}
 	if c.recorder == nil || c.stated.Valid() && !c.recorder.Matches(c.stated) {
 		c.learn()
 		fl.f.log.Warn("rejected", "reason", "origin contradicts its own digest", "host", fl.req.URL.Host)
@@ -288,6 +292,13 @@ func (c *crowd) landOriginLocked() {
 		return
 	}
 	c.landLocked(&whole)
+}
+
+// denies reports whether the origin's own body denies what was inferred from its
+// entity tag: then the inference was wrong, and the origin has contradicted
+// nothing that it said.
+func (c *crowd) denies() bool {
+	return c.recorder != nil && c.stated.Valid() && c.stated.Evidence().Level() == verify.E3 && !c.recorder.Matches(c.stated)
 }
 
 // landIfWhole lands a flight whose lead came to the body's very end while it

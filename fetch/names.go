@@ -26,7 +26,7 @@ func (m *Meta) Names(ds ...verify.Digest) []dht.ID {
 
 // names are the IDs under which the flight's crowd meets; none unless strangers
 // may be asked.
-func (fl *flight) names() []dht.ID { return fl.meta.Names(fl.proof.Digest()) }
+func (fl *flight) names() []dht.ID { return fl.meta.Names(fl.proof().Digest()) }
 
 // rankID is what the members of the crowd rank each other by: the same for all
 // who know the body by one digest, whatever URL they have it from.
@@ -40,13 +40,13 @@ func (fl *flight) rankID() dht.ID {
 
 // want names the flight's body to the swarm, by one of its names.
 func (fl *flight) want(name dht.ID) Want {
-	return Want{ID: name, Proof: fl.proof, Coding: fl.meta.Coding()}
+	return Want{ID: name, Proof: fl.proof(), Coding: fl.meta.Coding()}
 }
 
 // isKnownAs reports whether the flight's crowd knows its body by name and
 // token.
 func (fl *flight) isKnownAs(name dht.ID, token verify.Token) bool {
-	return fl.swarmed && slices.Contains(fl.names(), name) && fl.want(name).Token() == token
+	return fl.swarmed() && slices.Contains(fl.names(), name) && fl.want(name).Token() == token
 }
 
 // keysOf returns what the DHT sees of names.
@@ -61,7 +61,7 @@ func keysOf(names []dht.ID) []dht.Key {
 // announced says under which names a body was stored that the crowd did not
 // meet under: its own digest is one of them, whatever the origin stated.
 func (fl *flight) announceStored(own verify.Digest) {
-	if !fl.swarmed {
+	if !fl.swarmed() {
 		return
 	}
 	met := fl.names()
@@ -75,7 +75,7 @@ func (fl *flight) announceStored(own verify.Digest) {
 // which another flight for the same object goes on, or that are of what is
 // stored.
 func (fl *flight) forget() {
-	if !fl.swarmed {
+	if !fl.swarmed() {
 		return
 	}
 	for _, name := range fl.names() {
@@ -102,7 +102,7 @@ func (f *Fetcher) flies(fl *flight, name dht.ID) bool {
 	for _, other := range f.flights {
 		select {
 		case <-other.ready:
-			if other != fl && other.swarmed && slices.Contains(other.names(), name) {
+			if other != fl && other.swarmed() && slices.Contains(other.names(), name) {
 				return true
 			}
 		default:

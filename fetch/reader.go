@@ -14,8 +14,8 @@ import (
 func (j *journey) ride(ctx context.Context, fl *flight, leader, wasStale bool) *Response {
 	j.mu.Lock()
 	j.fl, j.status = fl, fl.meta.Status
-	if fl.proof.Valid() {
-		e := fl.proof.Evidence()
+	if fl.proof().Valid() {
+		e := fl.proof().Evidence()
 		j.evidence = &e
 	}
 	j.mu.Unlock()
@@ -26,8 +26,10 @@ func (j *journey) ride(ctx context.Context, fl *flight, leader, wasStale bool) *
 	if wasStale {
 		served.Forward = "stale"
 	}
-	if fl.swarmed {
+	if fl.swarmed() {
 		served.Evidence = j.evidence
+	} else if fl.inquiry != nil && fl.inquiry.parts {
+		served.Prospect = fl.inquiry.field
 	}
 	resp := &Response{
 		Status: fl.meta.Status, Header: fl.meta.Header.Clone(), Length: fl.meta.Length,

@@ -99,4 +99,7 @@ type Served struct {
 	// Evidence under which peers' bytes may be in the body; nil when there
 	// are certainly none.
 	Evidence *verify.Evidence
+	// Prospect is the Flashcrowd-Evidence field of what the origin is asked for
+	// while the body is under way already; peers' bytes may be in it then, too.
+	Prospect string
 }

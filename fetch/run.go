@@ -57,6 +57,9 @@ func (fl *flight) ask(stored *Stored) *Answer {
 		fl.refused = true
 		return nil
 	}
+	if helped := fl.persist(ans); helped != nil {
+		ans = helped
+	}
 	if endless(ans.Meta) {
 		fl.alone(ans, fmt.Errorf("%w: a stream without an end", ErrNotStorable))
 		return nil
@@ -74,8 +77,8 @@ func (fl *flight) ask(stored *Stored) *Answer {
 // takeOff readies the flight for a body of m that is written to w.
 func (fl *flight) takeOff(m *Meta, w Writer) {
 	fl.meta, fl.writer = m, w
-	fl.body = newBody(m, fl.proof)
-	if fl.swarmed && fl.proof.Digest().Algorithm().Lists() {
+	fl.body = newBody(m, fl.proof())
+	if fl.swarmed() && fl.proof().Digest().Algorithm().Lists() {
 		fl.board = newBoard(fl.body.layout.Pieces())
 	}
 }
@@ -185,6 +188,7 @@ func (fl *flight) alone(ans *Answer, why error) {
 // body and served with it.
 func (fl *flight) judge(m *Meta) {
 	fl.id = m.ID
+	m.Evidence = sorted(fl.f.probes.recall(m), m.Evidence)
 	shareable, why := fl.f.cfg.Sharing.Shareable(fl.req, m)
 	fl.missing = append(fl.missing, why...)
 	fl.recall(m)
@@ -200,10 +204,17 @@ func (fl *flight) judge(m *Meta) {
 	if !announced {
 		fl.missing = append(fl.missing, reason)
 	}
-	fl.proof = proof
 	m.Shared = shareable && announced
-	fl.swarmed = m.Shared && err == nil && m.Length > 0 && m.Length <= MaxSwarmBody &&
-		fl.f.cfg.Swarm != nil && fl.f.cfg.Router != nil
+	fl.faith.Store(&faith{proof: proof, swarmed: err == nil && fl.swarmable(m)})
+	if err != nil && fl.swarmable(m) {
+		fl.inquire(m)
+	}
+}
+
+// swarmable reports whether strangers may be asked for m's body, once there is
+// a proof to hold theirs against.
+func (fl *flight) swarmable(m *Meta) bool {
+	return m.Shared && m.Length > 0 && m.Length <= MaxSwarmBody && fl.f.cfg.Swarm != nil && fl.f.cfg.Router != nil
 }
 
 // recall adds the digest of an earlier full download of this very version, if
@@ -224,8 +235,11 @@ func (fl *flight) recall(m *Meta) {
 // carry gets the body and, where strangers may be asked, lets them help.
 func (fl *flight) carry(ans *Answer) {
 	c := newCrowd(fl)
-	if fl.swarmed {
+	switch {
+	case fl.swarmed():
 		c.wg.Go(func() { c.gather(c.peersCtx) })
+	case fl.inquiry != nil:
+		c.wg.Go(func() { c.probe(c.peersCtx) })
 	}
 	c.conduct(ans)
 	c.close()

@@ -46,4 +46,5 @@ type nowhere struct{}
 func (nowhere) Send(context.Context, *Request, http.Header) (*Answer, error) {
 	return nil, &Failure{Refused, errors.New("nowhere")}
 }
-func (nowhere) Source(*Request, *Meta) Source { return nil }
+func (nowhere) Probe(context.Context, *Request) (*Answer, error) { return nil, ErrNoRanges }
+func (nowhere) Source(*Request, *Meta) Source                    { return nil }

@@ -72,7 +72,7 @@ func (f *Fetcher) underway(id dht.ID, token verify.Token) (*Shelved, error) {
 // shelved offers what this node may hand on of a body under way, to who asks by
 // name.
 func (fl *flight) shelved(name dht.ID) *Shelved {
-	d := fl.proof.Digest()
+	d := fl.proof().Digest()
 	sh := &Shelved{Digest: d, Coding: fl.meta.Coding(), Has: NewPieces(d.Layout().Pieces()), Body: lent{fl}, Close: func() {}}
 	if fl.board != nil {
 		sh.Has = fl.board.offered()

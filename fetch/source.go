@@ -198,7 +198,7 @@ func (c *crowd) orderEnded(s *source, o *order, err error) {
 	if errors.As(err, &mismatch) {
 		mismatch.ListHash = s.have.ListHash // where the list in use says the same as its own
 	}
-	switch lie, lied := verify.LieOf(s.peer.String(), c.fl.proof.Digest(), err, time.Now()); {
+	switch lie, lied := verify.LieOf(s.peer.String(), c.fl.proof().Digest(), err, time.Now()); {
 	case errors.As(err, &disk):
 		c.fail(err)
 	case lied:

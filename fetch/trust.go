@@ -17,15 +17,20 @@ func (f *Fetcher) rules() verify.Rules {
 // admit returns the proof for m's body under the policy for its host, which it
 // names, for a request that is tied to document.
 func (f *Fetcher) admit(m *Meta, document verify.Authority) (verify.Proof, verify.Policy, error) {
+	policy, c := f.caseOf(m, document)
+	p, err := verify.AdmitFor(policy, c, m.Evidence)
+	return p, policy, err
+}
+
+// caseOf returns the policy for m's host and what it is applied to.
+func (f *Fetcher) caseOf(m *Meta, document verify.Authority) (verify.Policy, verify.Case) {
 	u := m.ParsedURL()
 	policy, publisher := f.rules().Of(u)
-	c := verify.Case{
+	return policy, verify.Case{
 		URL: u, ContentType: m.Header.Get("Content-Type"), Publisher: publisher, Document: document,
 		Immutable: directives(m.Header.Values("Cache-Control")).has("immutable"),
 		Derived:   f.cfg.Profiles.Derives(m.Exchange()),
 	}
-	p, err := verify.AdmitFor(policy, c, m.Evidence)
-	return p, policy, err
 }
 
 // Exchange is m as far as evidence is concerned: the fields of a mirror are

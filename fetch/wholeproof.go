@@ -88,7 +88,7 @@ func (c *crowd) abandonPeersLocked() {
 // than those before it. Nobody can say which of them is right but the origin.
 // disk is held.
 func (c *crowd) contested(home *camp) bool {
-	d := c.fl.proof.Digest()
+	d := c.fl.proof().Digest()
 	if d.Algorithm().Lists() {
 		return false
 	}
@@ -111,7 +111,7 @@ func (c *crowd) contested(home *camp) bool {
 // sure reports whether pieces of peers are proven as they come. Where they are
 // not, the origin is not let go: should the whole turn out wrong, no time was
 // lost.
-func (c *crowd) sure() bool { return c.fl.proof.Digest().Algorithm().Lists() }
+func (c *crowd) sure() bool { return c.fl.proof().Digest().Algorithm().Lists() }
 
 // learn takes the body that came whole from the origin as a sample of its
 // entity tags.

@@ -23,6 +23,9 @@ type File struct {
 	Header http.Header
 	// NoDigest leaves Repr-Digest out.
 	NoDigest bool
+	// Parts, if positive, is the size of the parts in which it was uploaded: what
+	// HEAD tells who adds partNumber=1, as of S3.
+	Parts int64
 	// Location, if not empty, makes it a redirect (302) with no more than the
 	// fields in Header.
 	Location string
@@ -120,6 +123,12 @@ func (o *Origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	for name, values := range f.Header {
 		h[name] = values
+	}
+	if f.Parts > 0 && r.Method == http.MethodHead && r.URL.Query().Get("partNumber") == "1" {
+		h.Set("Content-Range", fmt.Sprintf("bytes 0-%d/%d", f.Parts-1, len(f.Body)))
+		h.Set("Content-Length", fmt.Sprint(f.Parts))
+		w.WriteHeader(http.StatusPartialContent)
+		return
 	}
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.Body))
 }

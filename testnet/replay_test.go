@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"testing"
 
 	"golang.org/x/crypto/blake2b"
@@ -22,6 +23,7 @@ import (
 type replayed struct {
 	name, host, path, want string
 	header                 http.Header
+	parts                  int64
 }
 
 func replays(body []byte) []replayed {
@@ -31,29 +33,43 @@ func replays(body []byte) []replayed {
 	etag := func(s string) []string { return []string{`"` + s + `"`} }
 	png := []string{"image/png"}
 	return []replayed{
-		{"S3", "bucket.s3.eu-west-1.amazonaws.com", "/photo.png", "etag; level=E3; alg=md5", http.Header{
+		{name: "S3", host: "bucket.s3.eu-west-1.amazonaws.com", path: "/photo.png", want: "etag; level=E3; alg=md5", header: http.Header{
 			"X-Amz-Id-2": {"5Qm"}, "X-Amz-Request-Id": {"7F2"}, "Server": {"AmazonS3"}, "Etag": etag(hex.EncodeToString(m[:])), "Content-Type": png,
 		}},
-		{"S3 with checksum", "bucket.s3.eu-west-1.amazonaws.com", "/data.bin", "x-amz-checksum; level=E7; alg=sha-256", http.Header{
+		{name: "S3 upload in parts", host: "bucket.s3.eu-west-1.amazonaws.com", path: "/film.mp4", want: "etag; level=E3; alg=md5-of-parts", parts: 1 << 20, header: http.Header{
+			"X-Amz-Id-2": {"5Qm"}, "X-Amz-Request-Id": {"7F2"}, "Server": {"AmazonS3"}, "Etag": etag(partsTag(body, 1<<20)), "Content-Type": {"video/mp4"},
+		}},
+		{name: "S3 with checksum", host: "bucket.s3.eu-west-1.amazonaws.com", path: "/data.bin", want: "x-amz-checksum; level=E7; alg=sha-256", header: http.Header{
 			"X-Amz-Id-2": {"5Qm"}, "X-Amz-Request-Id": {"7F2"}, "X-Amz-Checksum-Sha256": {b64(s2[:])}, "X-Amz-Checksum-Type": {"FULL_OBJECT"}, "Etag": etag(hex.EncodeToString(m[:])),
 		}},
-		{"GCS", "storage.googleapis.com", "/bucket/photo.png", "x-goog-hash; level=E4; alg=md5", http.Header{
+		{name: "GCS", host: "storage.googleapis.com", path: "/bucket/photo.png", want: "x-goog-hash; level=E4; alg=md5", header: http.Header{
 			"X-Goog-Hash": {"crc32c=AAAAAA==", "md5=" + b64(m[:])}, "X-Goog-Generation": {"1"}, "X-Goog-Stored-Content-Encoding": {"identity"},
 			"X-Goog-Stored-Content-Length": {fmt.Sprint(len(body))}, "Etag": etag(hex.EncodeToString(m[:])), "Content-Type": png, "Server": {"UploadServer"},
 		}},
-		{"Maven", "repo.maven.apache.org", "/maven2/a/1/a-1.jar", "x-checksum; level=E5; alg=sha-1", http.Header{
+		{name: "Maven", host: "repo.maven.apache.org", path: "/maven2/a/1/a-1.jar", want: "x-checksum; level=E5; alg=sha-1", header: http.Header{
 			"X-Checksum-Sha1": {hex.EncodeToString(s1[:])}, "X-Checksum-Md5": {hex.EncodeToString(m[:])}, "Etag": etag(hex.EncodeToString(m[:])), "Content-Type": {"application/java-archive"},
 		}},
-		{"PyPI", "files.pythonhosted.org", "/packages/" + hexB2[:2] + "/" + hexB2[2:4] + "/" + hexB2[4:] + "/a-1.0.whl", "pin; level=E8; alg=blake2b-256", http.Header{
+		{name: "PyPI", host: "files.pythonhosted.org", path: "/packages/" + hexB2[:2] + "/" + hexB2[2:4] + "/" + hexB2[4:] + "/a-1.0.whl", want: "pin; level=E8; alg=blake2b-256", header: http.Header{
 			"Etag": etag(hex.EncodeToString(m[:]) + "-2"), "Server": {"AmazonS3"}, "Cache-Control": {"max-age=365000000, immutable, public"},
 		}},
-		{"OCI registry", "registry.example.org", "/v2/lib/a/blobs/sha256:" + hex.EncodeToString(s2[:]), "pin; level=E8; alg=sha-256", http.Header{
+		{name: "OCI registry", host: "registry.example.org", path: "/v2/lib/a/blobs/sha256:" + hex.EncodeToString(s2[:]), want: "pin; level=E8; alg=sha-256", header: http.Header{
 			"Docker-Content-Digest": {"sha256:" + hex.EncodeToString(s2[:])}, "Etag": etag("sha256:" + hex.EncodeToString(s2[:])),
 		}},
-		{"Hugging Face without a CDN", "huggingface.co", "/o/m/resolve/main/weights.bin", "x-linked-etag; level=E7; alg=sha-256", http.Header{
+		{name: "Hugging Face without a CDN", host: "huggingface.co", path: "/o/m/resolve/main/weights.bin", want: "x-linked-etag; level=E7; alg=sha-256", header: http.Header{
 			"X-Linked-Etag": etag(hex.EncodeToString(s2[:])), "X-Linked-Size": {fmt.Sprint(len(body))}, "X-Repo-Commit": {"0123"}, "Etag": etag(hex.EncodeToString(s2[:])),
 		}},
 	}
+}
+
+// partsTag is the entity tag of S3 for an upload in parts of size octets.
+func partsTag(body []byte, size int) string {
+	outer, n := md5.New(), 0
+	for p := range slices.Chunk(body, size) {
+		sum := md5.Sum(p)
+		outer.Write(sum[:])
+		n++
+	}
+	return fmt.Sprintf("%x-%d", outer.Sum(nil), n)
 }
 
 // TestReplayedOriginsLetTheSwarmHelp replays what well-known origins say of
@@ -69,7 +85,7 @@ func TestReplayedOriginsLetTheSwarmHelp(t *testing.T) {
 	}
 	pins := map[string][]netip.Addr{}
 	for _, r := range all {
-		o.Put(r.path, File{Body: body, Header: r.header, NoDigest: true})
+		o.Put(r.path, File{Body: body, Header: r.header, NoDigest: true, Parts: r.parts})
 		pins[r.host] = []netip.Addr{netip.MustParseAddr("127.0.0.1")}
 	}
 	n := testNet(t, Config{Nodes: 2, Configure: func(_ int, c *node.Config) {

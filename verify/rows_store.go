@@ -185,14 +185,11 @@ func s3Plain(x *exchange) bool {
 
 // s3Parts is provable once a part's size is known.
 func s3Parts(x *exchange) []statement {
-	t, ok := x.etag()
-	hash, n, parted := strings.Cut(t.text, "-")
-	count, err := strconv.ParseInt(n, 10, 32)
-	if !ok || !parted || err != nil || n != strconv.FormatInt(count, 10) || !t.strong || !t.quoted ||
-		!lowerHex(hash, 32) || !x.whole() || !isS3(x) || !s3Plain(x) {
+	sum, count, ok := partsTag(x)
+	if !ok {
 		return nil
 	}
-	d, err := partsDigest(hexSum(MD5, hash), count, x.PartSize, x.Length)
+	d, err := partsDigest(sum, count, x.PartSize, x.Length)
 	if err != nil {
 		return []statement{{level: E2}}
 	}
@@ -212,8 +209,14 @@ func amzChecksum(x *exchange, name string, alg Algorithm, level Level) []stateme
 	return []statement{{level: level, alg: alg, sum: base64Sum(alg, v)}}
 }
 
+// presigned reports whether u carries a signature of S3, of version 4 or 2: a
+// field or parameter that it does not cover is refused.
 func presigned(u *url.URL) bool {
-	return u != nil && strings.Contains(strings.ToLower(u.RawQuery), "x-amz-signature")
+	if u == nil {
+		return false
+	}
+	q := strings.ToLower(u.RawQuery)
+	return strings.Contains(q, "x-amz-signature") || strings.Contains(q, "awsaccesskeyid=")
 }
 
 func googHash(x *exchange) []statement {

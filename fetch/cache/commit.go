@@ -75,6 +75,9 @@ func (w *writer) whole(sealed verify.Whole) (verify.Whole, error) {
 func (w *writer) record(seal fetch.Seal, whole verify.Whole, side int) *record {
 	m := *w.meta
 	m.Length = whole.Digest.Length()
+	if seal.Evidence != nil {
+		m.Evidence = seal.Evidence
+	}
 	w.s.mu.Lock()
 	defer w.s.mu.Unlock()
 	return &record{meta: &m, digest: whole.Digest, sources: seal.Sources, side: side, invalid: w.invalid}

@@ -37,6 +37,7 @@ const (
 	flagPublicOrigin
 	flagShared
 	flagInvalid
+	flagMoved
 )
 
 // encode returns the record as it stands in the index. Header fields are kept
@@ -65,7 +66,7 @@ func (e *encoder) head(m *fetch.Meta, invalid bool) {
 	e.text(m.Method)
 	e.number(uint64(m.Status))
 	e.number(flag(m.Authorized, flagAuthorized) | flag(m.PublicOrigin, flagPublicOrigin) |
-		flag(m.Shared, flagShared) | flag(invalid, flagInvalid))
+		flag(m.Shared, flagShared) | flag(invalid, flagInvalid) | flag(m.Moved, flagMoved))
 	e.instant(m.RequestTime)
 	e.instant(m.ResponseTime)
 	e.number(uint64(m.Length + 1))
@@ -92,7 +93,7 @@ func (d *decoder) head() (m *fetch.Meta, invalid bool) {
 	m.RequestTime, m.ResponseTime = d.instant(), d.instant()
 	m.Length = int64(d.number()) - 1
 	m.Authorized, m.PublicOrigin = flags&flagAuthorized != 0, flags&flagPublicOrigin != 0
-	m.Shared, invalid = flags&flagShared != 0, flags&flagInvalid != 0
+	m.Shared, m.Moved, invalid = flags&flagShared != 0, flags&flagMoved != 0, flags&flagInvalid != 0
 	if m.Length < -1 || m.Length > maxBody || m.URL == "" {
 		d.fail()
 	}

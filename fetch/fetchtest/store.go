@@ -103,6 +103,13 @@ func (s *Store) Close() error {
 	return nil
 }
 
+// Clear forgets all responses, but no digest.
+func (s *Store) Clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entries, s.parts = nil, nil
+}
+
 // Lookup implements fetch.Cache.
 func (s *Store) Lookup(req *fetch.Request, now time.Time) (*fetch.Stored, error) {
 	id, err := dht.URLID(req.URL)

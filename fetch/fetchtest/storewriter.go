@@ -88,6 +88,9 @@ func (w *storeWriter) Commit(seal fetch.Seal) error {
 	}
 	meta := *w.meta
 	meta.Length = d.Length()
+	if seal.Evidence != nil {
+		meta.Evidence = seal.Evidence
+	}
 	w.s.entries = append(w.s.entries, &entry{meta: &meta, body: w.body, seal: seal})
 	w.s.supersedeLocked(&meta)
 	if tag := w.meta.StrongETag(); tag != "" {

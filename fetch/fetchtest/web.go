@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ type Web struct {
 	objects  map[string]Object
 	requests []*WebRequest
 	open     int
+	busy     map[string]time.Time // until when hosts want patience
 }
 
 var _ fetch.Origin = (*Web)(nil)
@@ -41,6 +43,11 @@ type Object struct {
 	Digest string
 	// Ranges are answered; RangesClaimed: they are not, but said to be.
 	Ranges, RangesClaimed bool
+	// Parts is the size of the parts in which it was uploaded: what a question
+	// with the query partNumber=1 tells, as of S3. HeadDigest is a digest that
+	// only the answer to HEAD states.
+	Parts      int64
+	HeadDigest string
 	// NoLength: the length is not announced.
 	NoLength bool
 	// Private: the answer came from an address that is not public.
@@ -57,6 +64,8 @@ type Object struct {
 	// Refuses all connections; RetryAfter, if positive, goes with that.
 	Refuses    bool
 	RetryAfter time.Duration
+	// Busy: GET is answered with 503, HEAD as ever.
+	Busy bool
 }
 
 // WebRequest is one request that a Web got.
@@ -71,6 +80,7 @@ type WebRequest struct {
 	Span fetch.Span
 
 	web  *Web
+	part bool  // of an upload, was asked for
 	sent int64 // guarded by web.mu
 }
 
@@ -126,6 +136,9 @@ func (w *Web) begin(req *fetch.Request, h http.Header) (Object, *WebRequest) {
 	r := &WebRequest{Method: req.Method, URL: req.URL.String(), Header: h, At: time.Now(), web: w}
 	w.requests = append(w.requests, r)
 	o, known := w.objects[r.URL]
+	if whole, of := strings.CutSuffix(r.URL, "?partNumber=1"); of && !known && w.objects[whole].Parts > 0 {
+		o, known, r.part = w.objects[whole], true, true
+	}
 	if !known {
 		o = Object{Status: http.StatusNotFound}
 	}
@@ -200,6 +213,7 @@ func (o Object) header(r *WebRequest, length int64) http.Header {
 	set(h.Get("Date") == "", "Date", time.Now().UTC().Format(http.TimeFormat))
 	set(o.ETag != "", "Etag", o.ETag)
 	set(o.Digest != "", "Repr-Digest", o.Digest)
+	set(o.HeadDigest != "" && r.Method == http.MethodHead, "Repr-Digest", o.HeadDigest)
 	set(o.Ranges || o.RangesClaimed, "Accept-Ranges", "bytes")
 	set(r.Status == http.StatusPartialContent, "Content-Range", contentRange(r.Span, length))
 	return h

@@ -30,6 +30,10 @@ func (w *Web) Send(ctx context.Context, req *fetch.Request, extra http.Header) (
 	if o.Refuses {
 		return nil, &fetch.Failure{Cause: fetch.Refused, Err: &refusal{o.RetryAfter}}
 	}
+	if o.Busy && req.Method == http.MethodGet {
+		o = Object{Status: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {strconv.Itoa(int(o.RetryAfter / time.Second))}}}
+		w.wantPatience(req.URL.Host, o.Header)
+	}
 	o.answer(req.Method, h, r)
 	m := o.meta(req, r, int64(len(o.Body)))
 	a := &fetch.Answer{Meta: m, Body: w.flow(ctx, o, r)}
@@ -50,6 +54,10 @@ func (o Object) answer(method string, h http.Header, r *WebRequest) {
 	r.Status, r.Span = o.Status, fetch.Span{End: int64(len(o.Body))}
 	if r.Status == 0 {
 		r.Status = http.StatusOK
+	}
+	if r.part {
+		r.Status, r.Span = http.StatusPartialContent, fetch.Span{End: min(o.Parts, int64(len(o.Body)))}
+		return
 	}
 	if r.Status != http.StatusOK || method != http.MethodGet && method != http.MethodHead {
 		return
@@ -164,4 +172,36 @@ func members(h http.Header, name string) []string {
 		}
 	}
 	return out
+}
+
+func (w *Web) wantPatience(host string, h http.Header) {
+	seconds, _ := strconv.Atoi(h.Get("Retry-After"))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.busy == nil {
+		w.busy = make(map[string]time.Time)
+	}
+	w.busy[host] = time.Now().Add(time.Duration(seconds) * time.Second)
+}
+
+// Probe answers as the contract of fetch.Origin says, by HEAD alone.
+func (w *Web) Probe(ctx context.Context, req *fetch.Request) (*fetch.Answer, error) {
+	w.mu.Lock()
+	wait := time.Until(w.busy[req.URL.Host])
+	w.mu.Unlock()
+	if wait > 0 {
+		return nil, &refusal{wait}
+	}
+	ask := *req
+	ask.Method = http.MethodHead
+	ans, err := w.Send(ctx, &ask, nil)
+	if err != nil {
+		return nil, err
+	}
+	ans.Body.Close()
+	if ans.Meta.Status != http.StatusOK && ans.Part.Len() == 0 {
+		return nil, fmt.Errorf("fetchtest: probe: status %d", ans.Meta.Status)
+	}
+	ans.Meta.Method, ans.Body = http.MethodGet, http.NoBody
+	return ans, nil
 }

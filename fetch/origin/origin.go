@@ -98,6 +98,7 @@ type Client struct {
 	cfg     Config
 	pins    pins
 	backoff backoff
+	shy     shy
 	// Connections of the two never mix: one that the local user's request
 	// opened to a private address must not serve a request of a web page.
 	local, gateway side

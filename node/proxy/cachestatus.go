@@ -20,7 +20,10 @@ func label(h http.Header, name string, s fetch.Served) {
 		h.Set("Age", strconv.FormatInt(max(0, int64(s.Age/time.Second)), 10))
 	}
 	delete(h, "Flashcrowd-Evidence")
-	if s.Evidence != nil {
+	switch {
+	case s.Prospect != "":
+		h.Set("Flashcrowd-Evidence", s.Prospect)
+	case s.Evidence != nil:
 		h.Set("Flashcrowd-Evidence", s.Evidence.Field())
 	}
 }
