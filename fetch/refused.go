@@ -82,7 +82,9 @@ func (fl *flight) anyoneHas(m *Meta) bool {
 	proof, _, err := fl.f.admit(&known, documentOf(fl.req))
 	ok, _ := fl.f.cfg.Sharing.Shareable(fl.req, &known)
 	announced, _ := fl.f.cfg.Sharing.Announced(&known)
-	if err != nil || !ok || !announced || known.Length <= 0 || known.Length > MaxSwarmBody {
+	// Without the origin's own octets nobody would notice a second body under a
+	// digest that can have two.
+	if err != nil || !proof.Digest().Algorithm().Strong() || !ok || !announced || known.Length <= 0 || known.Length > MaxSwarmBody {
 		return false
 	}
 	for _, name := range known.Names(proof.Digest()) {

@@ -2,10 +2,12 @@ package verify_test
 
 import (
 	"bytes"
-	"encoding/hex"
+	"crypto/md5"
+	"crypto/sha1"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"testing"
 	"time"
 
@@ -45,7 +47,8 @@ func TestSabotageAdversaries(t *testing.T) {
 	begin := time.Now()
 	policies := []verify.Policy{verify.Strict, verify.Balanced, verify.Open}
 	const transfers = 10_000
-	delivered, refused, banned := 0, 0, 0
+	delivered, refused, banned, colluded := 0, 0, 0, 0
+	played := map[string]bool{}
 	for i := range transfers {
 		rng := newRand(uint64(i))
 		c := &transfer{
@@ -56,8 +59,16 @@ func TestSabotageAdversaries(t *testing.T) {
 		if i%50 == 0 { // some with several pieces
 			c.body = bodyOf(2*piece+rng.IntN(1000), uint64(i))
 		}
-		c.front = rng.IntN(len(c.body) / 2)
+		if c.attack == "collision" {
+			if c.pair = pair(t, seals[c.seal].alg, c.body); c.pair[0] != nil {
+				c.body, c.alone = c.pair[0], i%2 == 0
+			}
+		}
+		c.front = rng.IntN(len(c.body)/2) * rng.IntN(4) / 3
+		played[fmt.Sprint(c.policy, c.seal, c.attack)] = true
 		switch got, blamed := c.run(); {
+		case got != nil && !bytes.Equal(got, c.body) && c.mayCollude(got):
+			colluded++
 		case got != nil && !bytes.Equal(got, c.body):
 			t.Errorf("%s: wrong octets were released", c)
 		case blamed != c.lies():
@@ -75,7 +86,11 @@ func TestSabotageAdversaries(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d transfers in %v: %d bodies proven, %d left to the origin, %d liars named", transfers, time.Since(begin).Round(time.Millisecond), delivered, refused, banned)
+	t.Logf("%d transfers over %d combinations in %v: %d bodies proven, %d left to the origin, %d liars named; %d times the other body of an MD5 pair, "+
+		"the origin having sent nothing and nobody else there, where the user takes MD5", transfers, len(played), time.Since(begin).Round(time.Millisecond), delivered, refused, banned, colluded)
+	if want := len(policies) * len(seals) * len(attacks); len(played) != want {
+		t.Errorf("%d of %d combinations were played", len(played), want)
+	}
 	if delivered == 0 || refused == 0 || banned == 0 {
 		t.Error("the suite does not exercise anything")
 	}
@@ -90,6 +105,17 @@ type transfer struct {
 	body   []byte
 	front  int
 	proven bool
+	pair   [2][]byte // body, and what its uploader gave to peers
+	alone  bool      // nobody else is in the crowd
+}
+
+// mayCollude reports whether got is what nobody can tell from the body who
+// takes MD5 at its word: the policy must say so, and neither the origin nor
+// another peer have been heard of the octets in which the two differ.
+func (c *transfer) mayCollude(got []byte) bool {
+	passive := seals[c.seal].contentType != ""
+	return c.alone && bytes.Equal(c.pair[0][:c.front], c.pair[1][:c.front]) && seals[c.seal].alg == verify.MD5 && bytes.Equal(got, c.pair[1]) &&
+		(c.policy == verify.Open || c.policy == verify.Balanced && passive)
 }
 
 func (c *transfer) String() string {
@@ -147,16 +173,15 @@ func (c *transfer) sent() []byte {
 	case "older version", "body of another URL", "contradicting", "false claim":
 		return c.other()
 	case "collision":
-		b := bytes.Clone(c.body)
-		copy(b, collides(b))
+		if c.pair[1] != nil {
+			return c.pair[1]
+		}
+		b := bytes.Clone(c.body) // as near as anybody comes
+		b[0] ^= 0x80
 		return b
 	}
 	return c.body
 }
-
-// collides returns the start of a body that does not have the digest, as far as
-// anybody can make one without a real collision (TestCollisions has those).
-func collides(b []byte) []byte { return []byte{b[0] ^ 0x80} }
 
 // lies reports whether the peer contradicts its own word.
 func (c *transfer) lies() bool {
@@ -164,7 +189,9 @@ func (c *transfer) lies() bool {
 		return false
 	}
 	switch c.attack {
-	case "flipped bit", "other length", "older version", "body of another URL", "collision", "false claim", "false list":
+	case "collision": // who has a body of that MD5 has told no lie; nobody can have one of a SHA-1
+		return c.pair[1] == nil || c.alone && seals[c.seal].alg == verify.SHA1
+	case "flipped bit", "other length", "older version", "body of another URL", "false claim", "false list":
 		return true
 	}
 	return false
@@ -211,7 +238,21 @@ func (c *transfer) run() (released []byte, blamed bool) {
 	if err != nil {
 		return nil, true
 	}
+	if c.attack == "collision" && c.pair[1] != nil && !c.alone && list.Claim() != c.honestClaim(proof) {
+		return nil, false // two bodies under one digest: an alarm, and the origin
+	}
 	return c.take(proof, list, sent)
+}
+
+// honestClaim is what another member says who has the origin's body.
+func (c *transfer) honestClaim(proof verify.Proof) verify.Digest {
+	r := proof.Recorder()
+	_, _ = r.Write(c.body)
+	list, err := verify.ParseStateList(proof.Digest(), verify.ListFor(proof.Digest(), r.Whole()))
+	if err != nil {
+		c.Fatal(err)
+	}
+	return list.Claim()
 }
 
 // take lets the pieces of sent be judged against list.
@@ -249,7 +290,7 @@ func (c *transfer) take(proof verify.Proof, list *verify.StateList, sent []byte)
 	}
 	if _, err := verify.WholeOf(ahead, chain); err != nil {
 		whole, err := front.Ahead(bytes.NewReader(sent))
-		return nil, err == nil && chain.ClaimIs(whole)
+		return nil, err == nil && chain.ClaimIs(whole) && !whole.Matches(proof)
 	}
 	return got, false
 }
@@ -261,19 +302,31 @@ func listing(a verify.Algorithm) verify.Algorithm {
 	return verify.SHA256
 }
 
-// md5Pair is the pair of Wang and Yu: one MD5, two inputs.
-var md5Pair = [2]string{
-	"d131dd02c5e6eec4693d9a0698aff95c2fcab58712467eab4004583eb8fb7f8955ad340609f4b30283e488832571415a085125e8f7cdc99fd91dbdf280373c5bd8823e3156348f5bae6dacd436c919c6dd53e2b487da03fd02396306d248cda0e99f33420f577ee8ce54b67080a80d1ec69821bcb6a8839396f9652b6ff72a70",
-	"d131dd02c5e6eec4693d9a0698aff95c2fcab50712467eab4004583eb8fb7f8955ad340609f4b30283e4888325f1415a085125e8f7cdc99fd91dbd7280373c5bd8823e3156348f5bae6dacd436c919c6dd53e23487da03fd02396306d248cda0e99f33420f577ee8ce54b67080280d1ec69821bcb6a8839396f965ab6ff72a70",
+// pair returns two bodies of one digest with the same continuation, nil where
+// nobody has published any.
+func pair(t *testing.T, alg verify.Algorithm, rest []byte) (two [2][]byte) {
+	t.Helper()
+	name := map[verify.Algorithm]string{verify.MD5: "md5", verify.SHA1: "sha1"}[alg]
+	for i := range two {
+		if name == "" {
+			return [2][]byte{}
+		}
+		start, err := os.ReadFile(fmt.Sprintf("testdata/collision/%s-%d.bin", name, i+1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		two[i] = append(start, rest...)
+	}
+	return two
 }
 
 // TestLyingCollision: an uploader put one body of a real pair on the site, and
 // peers send the other. SHA-1 refuses both, whole or cut anywhere; MD5 is
 // believed only where the policy says so, and two claims under it differ.
 func TestLyingCollision(t *testing.T) {
-	a, err := hex.DecodeString(md5Pair[0])
-	b, err2 := hex.DecodeString(md5Pair[1])
-	if err != nil || err2 != nil || bytes.Equal(a, b) || !bytes.Equal(md5Of(a), md5Of(b)) {
+	two := pair(t, verify.MD5, bodyOf(300, 1))
+	a, b := two[0], two[1]
+	if bytes.Equal(a, b) || md5.Sum(a) != md5.Sum(b) {
 		t.Fatal("no pair")
 	}
 	x := shape{text: "x-goog-hash: md5={md5b64}"}.of(t, a)
@@ -298,5 +351,23 @@ func TestLyingCollision(t *testing.T) {
 	}
 	if claims[0] == claims[1] {
 		t.Error("nobody can see that two bodies claim one MD5")
+	}
+	two = pair(t, verify.SHA1, bodyOf(3*piece, 1))
+	if bytes.Equal(two[0], two[1]) || sha1.Sum(two[0]) != sha1.Sum(two[1]) {
+		t.Fatal("no pair")
+	}
+	x = shape{text: "x-checksum-sha1: {sha1}"}.of(t, two[0])
+	p, err = verify.Admit(verify.Open, x.URL, verify.Read(x))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, body := range two {
+		for cut := 0; cut <= 2*piece; cut += piece / 2 { // across the marks and the ends of pieces
+			r := p.Recorder()
+			_, _ = r.Write(body[:cut])
+			if r, err = r.Ahead(bytes.NewReader(body[cut:])); err != nil || r.Matches(p) {
+				t.Errorf("cut at %d: SHA-1 believes a body that a collision attack made: %v", cut, err)
+			}
+		}
 	}
 }

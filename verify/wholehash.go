@@ -52,7 +52,7 @@ func newSafeSHA1() *safeSHA1 {
 
 func (s *safeSHA1) collides() bool {
 	_, now := s.CollisionResistantSum(nil)
-	return now || s.collided
+	return isAttack(now || s.collided)
 }
 
 // gitBlob is SHA-1 over git's header and the body.

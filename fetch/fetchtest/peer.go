@@ -27,6 +27,9 @@ type Peer struct {
 	Body   []byte
 	Alg    verify.Algorithm
 	Alone  bool
+	// Of is the digest that it says its body has, if not by Alg: one without
+	// state lists of its own.
+	Of verify.Digest
 	// Link carries all that it sends; nil is without limit.
 	Link *Link
 
@@ -107,7 +110,7 @@ func (p *Peer) alg() verify.Algorithm {
 
 // Names are the IDs under which p is a member.
 func (p *Peer) Names() []dht.ID {
-	if p.Alone || len(p.Body) == 0 {
+	if p.Alone || len(p.Body) == 0 || !p.Of.IsZero() {
 		return []dht.ID{p.Object}
 	}
 	return []dht.ID{p.Object, dht.DigestID(WholeOf(p.alg(), p.Body).Digest.Multihash())}
@@ -115,11 +118,18 @@ func (p *Peer) Names() []dht.ID {
 
 // knows reports whether w is for the version that p has.
 func (p *Peer) knows(w fetch.Want) bool {
-	return slices.Contains(p.Names(), w.ID) && w.Token() == verify.TokenOf(w.ID, WholeOf(p.alg(), p.Body).Digest)
+	d := p.Of
+	if d.IsZero() {
+		d = WholeOf(p.alg(), p.Body).Digest
+	}
+	return slices.Contains(p.Names(), w.ID) && w.Token() == verify.TokenOf(w.ID, d)
 }
 
 func (p *Peer) list() []byte {
 	list := WholeOf(p.alg(), p.Body).States
+	if !p.Of.IsZero() {
+		list = verify.ListFor(p.Of, WholeOf(p.alg(), p.Body))
+	}
 	if p.List != nil {
 		list = p.List(slices.Clone(list))
 	}
