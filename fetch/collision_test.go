@@ -25,7 +25,7 @@ func pairOf(t *testing.T, alg string, n int) (pair [2][]byte) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pair[i] = append(start, bodyOf(n - len(start))...)
+		pair[i] = append(start, bodyOf(n-len(start))...)
 	}
 	return pair
 }

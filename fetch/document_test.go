@@ -39,3 +39,37 @@ func TestDocumentOf(t *testing.T) {
 		}
 	}
 }
+
+// FuzzReferer: whatever a Referer says, a request is tied to nobody or to a
+// document with an origin, and never to the URL's own by a page of another.
+func FuzzReferer(f *testing.F) {
+	for _, s := range []string{"https://shop.test/a", "http://[::1]:0/", "https://bank.test:443/", "//x", "https://BANK.test", "\x00"} {
+		f.Add(s, "cross-site", "no-cors")
+		f.Add(s, "same-origin", "cors")
+	}
+	f.Fuzz(func(t *testing.T, referer, site, mode string) {
+		req := &Request{Method: http.MethodGet, URL: &url.URL{Scheme: "https", Host: "bank.test", Path: "/"}, Header: http.Header{
+			"Referer": {referer}, "Sec-Fetch-Site": {site}, "Sec-Fetch-Mode": {mode},
+		}}
+		if a := documentOf(req); (a.String() == "https://bank.test:443") && site != "same-origin" {
+			t.Fatalf("%q, %q: tied to %s", referer, site, a)
+		}
+	})
+}
+
+// FuzzLocation: a redirect leads to what can be asked, or nowhere.
+func FuzzLocation(f *testing.F) {
+	for _, s := range []string{"/x", "//mirror.test/x", "https://a:b@mirror.test/", "file:///etc/passwd", "javascript:1", "https://mirror.test/#f", "?q", "\x7f", "https:///x", "http:x"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		m := &Meta{URL: "https://example.com/a/b?c", Status: http.StatusFound, Header: http.Header{"Location": {s}}}
+		u := leadsTo(m)
+		if u == nil {
+			return
+		}
+		if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" || u.Opaque != "" {
+			t.Fatalf("%q leads to %q", s, u)
+		}
+	})
+}

@@ -82,6 +82,20 @@ var (
 	anyOfThem  = map[string]stated{"sha-256": {SHA256, E7}, "sha-512": {SHA512, E7}, "sha": {SHA1, E5}, "md5": {MD5, E4}}
 )
 
+// maxDigestField is the longest field with digests that is read, all lines
+// together: several times what all registered algorithms take. What a server
+// may send beyond costs nobody more.
+const maxDigestField = 4 << 10
+
+// tooLong reports whether the lines of a field are not worth reading.
+func tooLong(lines []string) bool {
+	n := 0
+	for _, line := range lines {
+		n += len(line)
+	}
+	return n > maxDigestField
+}
+
 type stated struct {
 	alg   Algorithm
 	level Level
@@ -90,7 +104,7 @@ type stated struct {
 // structured reads a Dictionary of Byte Sequences (RFC 9530 sections 2 and 3).
 // A field that does not parse is as good as absent.
 func structured(lines []string, known map[string]stated) []statement {
-	if len(lines) == 0 {
+	if len(lines) == 0 || tooLong(lines) {
 		return nil
 	}
 	dict, err := httpsfv.UnmarshalDictionary(lines)
@@ -141,6 +155,9 @@ func repeated(lines []string, name string) bool {
 // algorithm names in any case. Two values of one algorithm in it contradict.
 func legacy(lines []string, known map[string]stated) []statement {
 	var out []statement
+	if tooLong(lines) {
+		return nil
+	}
 	for part := range strings.SplitSeq(strings.Join(lines, ","), ",") {
 		name, value, ok := strings.Cut(strings.TrimSpace(part), "=")
 		of, named := known[strings.ToLower(strings.TrimSpace(name))]

@@ -233,7 +233,11 @@ func googHash(x *exchange) []statement {
 // googValue returns the only value of an algorithm in x-goog-hash, which comes
 // as several lines or as one list.
 func googValue(x *exchange, alg string) (value string, ok bool) {
-	for part := range strings.SplitSeq(strings.Join(x.Header.Values("X-Goog-Hash"), ","), ",") {
+	lines := x.Header.Values("X-Goog-Hash")
+	if tooLong(lines) {
+		return "", false
+	}
+	for part := range strings.SplitSeq(strings.Join(lines, ","), ",") {
 		v, named := strings.CutPrefix(strings.TrimSpace(part), alg+"=")
 		if named && ok {
 			return "", false
