@@ -337,7 +337,11 @@ func (fl *flight) sawRate(octetsPerSecond float64) {
 func (fl *flight) account() ([]SourceBytes, []string) {
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
-	return fl.sourcesLocked(), fl.missing
+	sources, missing := fl.sourcesLocked(), fl.missing
+	if fl.swarmed() && len(missing) == 0 && detailOf(sources) == "origin" {
+		missing = []string{"nothing: others could have helped, but nobody who had it was found before the origin was done"}
+	}
+	return sources, missing
 }
 
 func (fl *flight) sourcesLocked() []SourceBytes {

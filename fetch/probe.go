@@ -73,13 +73,26 @@ func (c *crowd) probe(ctx context.Context) {
 	ans, err := fl.f.cfg.Origin.Probe(ctx, &ask)
 	if err != nil {
 		fl.f.log.Debug("probe", "host", fl.req.URL.Host, "err", err)
+		fl.lacked("the site did not say more when it was asked by HEAD or for one octet")
 		return
 	}
 	found := answered(fl.meta, ans, in.parts)
 	fl.f.probes.keep(fl.meta, found)
-	if in.parts && len(found) > 0 {
+	switch {
+	case len(found) == 0:
+		fl.lacked("the site said no more, or something else, when it was asked by HEAD")
+	case in.parts:
 		c.believe(found)
+	default:
+		fl.lacked(found[0].Words() + ", but only in answer to HEAD; the next download of this version can use that")
 	}
+}
+
+// lacked notes one more reason why the swarm is out.
+func (fl *flight) lacked(why string) {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	fl.missing = append(slices.Clip(fl.missing), why)
 }
 
 // answered returns what ans, the answer to a probe, says of the body of m: only

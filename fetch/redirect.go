@@ -23,7 +23,11 @@ const maxHops = 5
 // is sent there, has nothing to do with it. Where that does not lead to a whole
 // body that the origin's word is about, the redirect is the answer.
 func (fl *flight) chase(ans *Answer) *Answer {
-	if !mayFollow(fl.req) || tokenLike(fl.req.URL) || !promises(ans.Meta) {
+	switch {
+	case tokenLike(fl.req.URL), !promises(ans.Meta):
+		return ans
+	case !mayFollow(fl.req):
+		fl.missing = append(fl.missing, "the redirect states a digest of what it leads to; a program that downloads, without Referer, would get that from others under this URL")
 		return ans
 	}
 	first, at := ans.Meta, ans.Meta
@@ -213,9 +217,9 @@ func (l *leads) capability(m *Meta, proof verify.Proof) (ok bool, why []string) 
 	l.mu.Unlock()
 	switch {
 	case !led:
-		return false, []string{"the query looks like a credential"}
+		return false, []string{"the query looks like a credential; where everybody is led to it by a redirect, the download through that could be shared"}
 	case !proof.Digest().Algorithm().Strong():
-		return false, []string{"the query looks like a credential, and there is no SHA-2 digest to share the body under instead"}
+		return false, []string{"the query looks like a credential, and there is no SHA-2 digest to share the body under instead; the site could send Repr-Digest with sha-256"}
 	}
 	return true, nil
 }

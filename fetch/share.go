@@ -46,18 +46,18 @@ func (s Sharing) Shareable(req *Request, m *Meta) (ok bool, why []string) {
 			why = append(why, reason)
 		}
 	}
-	no(s.Mode == ShareOff, "sharing is off")
+	no(s.Mode == ShareOff, "sharing is off: --share auto would announce and look up what anybody could have")
 	no(req.NoSwarm, "the request wants no swarm")
 	no(req.Method != http.MethodGet || m.Status != http.StatusOK, "not a 200 answer to GET")
-	no(!plainRequest(req), "the request has fields of its own, such as Cookie or Authorization")
+	no(!plainRequest(req), "the request has fields of its own, such as Cookie or Authorization; without them the same download could be shared")
 	no(req.URL.User != nil, "the URL has userinfo")
-	no(len(m.Header.Values("Set-Cookie")) > 0, "the response sets a cookie")
+	no(len(m.Header.Values("Set-Cookie")) > 0, "the response sets a cookie; the site could leave that out for files")
 	cc := directives(m.Header.Values("Cache-Control"))
-	no(cc.has("private"), "the response is private")
+	no(cc.has("private"), "the response is private; the site could send Cache-Control: public for files that are for everybody")
 	no(cc.has("no-store") || directives(req.Header.Values("Cache-Control")).has("no-store"), "no-store")
 	no(!varyAcceptEncodingOnly(m.Header), "the response varies by more than Accept-Encoding")
-	no(!explicitlyFresh(cc, m), "no explicit freshness and no digest from the origin")
-	no(!s.Private && !m.PublicOrigin, "the origin is not public")
+	no(!explicitlyFresh(cc, m), "no explicit freshness and no digest from the origin; the site could send Cache-Control: max-age or Repr-Digest")
+	no(!s.Private && !m.PublicOrigin, "the origin is not public; --share-private on shares such on a network of your own")
 	return len(why) == 0, why
 }
 
@@ -75,7 +75,7 @@ func (s Sharing) Announced(m *Meta) (ok bool, why string) {
 		return true, ""
 	}
 	if m.Length < MinSwarmBody {
-		return false, "the body is shorter than 1 MiB"
+		return false, "the body is shorter than 1 MiB; --share all announces short ones, too"
 	}
 	for _, line := range m.Header.Values("Content-Type") {
 		if strings.Contains(strings.ToLower(line), "html") { // whatever a browser makes of a malformed one

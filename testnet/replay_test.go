@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/ipfs/go-cid"
+	"github.com/multiformats/go-multihash"
 	"golang.org/x/crypto/blake2b"
 
 	"github.com/flashcrowd/flashcrowd/node"
@@ -27,7 +30,8 @@ type replayed struct {
 }
 
 func replays(body []byte) []replayed {
-	m, s1, s2, b2 := md5.Sum(body), sha1.Sum(body), sha256.Sum256(body), blake2b.Sum256(body)
+	m, s1, s2, s5, b2 := md5.Sum(body), sha1.Sum(body), sha256.Sum256(body), sha512.Sum512(body), blake2b.Sum256(body)
+	mh, _ := multihash.Encode(s2[:], multihash.SHA2_256) // never fails for SHA-256
 	b64 := base64.StdEncoding.EncodeToString
 	hexB2 := hex.EncodeToString(b2[:])
 	etag := func(s string) []string { return []string{`"` + s + `"`} }
@@ -54,6 +58,15 @@ func replays(body []byte) []replayed {
 		}},
 		{name: "OCI registry", host: "registry.example.org", path: "/v2/lib/a/blobs/sha256:" + hex.EncodeToString(s2[:]), want: "pin; level=E8; alg=sha-256", header: http.Header{
 			"Docker-Content-Digest": {"sha256:" + hex.EncodeToString(s2[:])}, "Etag": etag("sha256:" + hex.EncodeToString(s2[:])),
+		}},
+		{name: "Debian by-hash", host: "deb.debian.org", path: "/debian/dists/sid/main/binary-amd64/by-hash/SHA256/" + hex.EncodeToString(s2[:]), want: "pin; level=E8; alg=sha-256", header: http.Header{
+			"Etag": etag("41d5e-5f3c2a10"), "Server": {"Apache"},
+		}},
+		{name: "IPFS gateway", host: "ipfs.io", path: "/ipfs/" + cid.NewCidV1(cid.Raw, mh).String(), want: "pin; level=E8; alg=sha-256", header: http.Header{
+			"Etag": etag(cid.NewCidV1(cid.Raw, mh).String()), "X-Ipfs-Path": {"/ipfs/" + cid.NewCidV1(cid.Raw, mh).String()}, "Cache-Control": {"public, max-age=29030400, immutable"},
+		}},
+		{name: "RFC 9530 with SHA-512", host: "files.example.org", path: "/big.tar.xz", want: "repr-digest; level=E7; alg=sha-512", header: http.Header{
+			"Repr-Digest": {"sha-512=:" + b64(s5[:]) + ":"}, "Content-Type": {"application/x-xz"},
 		}},
 		{name: "Hugging Face without a CDN", host: "huggingface.co", path: "/o/m/resolve/main/weights.bin", want: "x-linked-etag; level=E7; alg=sha-256", header: http.Header{
 			"X-Linked-Etag": etag(hex.EncodeToString(s2[:])), "X-Linked-Size": {fmt.Sprint(len(body))}, "X-Repo-Commit": {"0123"}, "Etag": etag(hex.EncodeToString(s2[:])),

@@ -9,7 +9,7 @@ import (
 // Words says in one sentence what was believed, and why.
 func (e Evidence) Words() string {
 	host := e.authority.host
-	alg := strings.ToUpper(strings.ReplaceAll(e.digest.alg.String(), "sha-", "sha"))
+	alg := e.digest.alg.words()
 	switch {
 	case e.kind == Remembered:
 		return fmt.Sprintf("this node had the whole body from %s before, and the site names it by the same entity tag now", host)
@@ -21,6 +21,17 @@ func (e Evidence) Words() string {
 		return fmt.Sprintf("the entity tag of %s is the %s of the content (%s); a whole body is needed to check it", host, alg, e.source)
 	}
 	return fmt.Sprintf("%s states the %s of the content (%s)", host, alg, e.source)
+}
+
+// words is how the algorithm is called in a sentence.
+func (a Algorithm) words() string {
+	switch a {
+	case GitBlob:
+		return "git's SHA-1"
+	case MD5Parts:
+		return "MD5 of the parts' MD5"
+	}
+	return strings.ToUpper(a.String())
 }
 
 // Missing says in words why nothing in x proves a byte of a stranger under p,
