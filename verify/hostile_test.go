@@ -77,7 +77,7 @@ func TestHostileHeaderCost(t *testing.T) {
 		if max(all, twice) > most {
 			t.Errorf("%s: %d and %d octets are allocated", name, all, twice)
 		}
-		if twice > 3*part {
+		if twice > 3*part+256<<10 { // pools of the standard library come and go
 			t.Errorf("%s: %d octets are allocated, and %d for half of the header", name, twice, part)
 		}
 	}
