@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"time"
 
 	"github.com/flashcrowd/flashcrowd/fetch"
 	"github.com/flashcrowd/flashcrowd/verify"
@@ -12,7 +13,7 @@ import (
 // answer answers req of peer r in full. An error ends the stream.
 func (s *Swarm) answer(w *reply, r *remote, req request) error {
 	// The slot comes before the look-up, so that "busy" tells nothing of it.
-	if !s.takeSlot() {
+	if s.allowance.refused(time.Now()) != nil || !s.takeSlot() {
 		return w.plain(ansBusy)
 	}
 	held := true
@@ -40,22 +41,32 @@ func (s *Swarm) answer(w *reply, r *remote, req request) error {
 		if !sh.Complete {
 			return w.plain(ansGone)
 		}
-		return w.states(sh.States)
+		return s.limited(w, func() error { return w.states(sh.States) })
 	case askGet:
 		if !mayGet(sh, req.spans) {
 			return w.plain(ansGone)
 		}
+		give := func() error { return s.upload(w, r, sh, req.spans) }
 		if sh.Complete {
-			return s.upload(w, r, sh, req.spans)
+			return s.limited(w, give)
 		}
 		if !s.partial.enter(req.id) {
 			return w.plain(ansBusy)
 		}
 		defer s.partial.leave(req.id)
-		return s.upload(w, r, sh, req.spans)
+		return s.limited(w, give)
 	default:
 		return w.plain(ansGone)
 	}
+}
+
+// limited gives a body if the rate of giving leaves it enough of a share.
+func (s *Swarm) limited(w *reply, give func() error) error {
+	if !s.allowance.enter() {
+		return w.plain(ansBusy)
+	}
+	defer s.allowance.leave()
+	return give()
 }
 
 // takeSlot waits for one of the slots that all answers share.

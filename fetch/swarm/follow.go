@@ -117,7 +117,7 @@ func (s *Swarm) follow(w *reply, r *remote, sh *fetch.Shelved) error {
 func (s *Swarm) follower(st network.Stream, r *remote) dht.Member {
 	m := dht.Member{ID: r.id.String()}
 	for _, a := range s.host.Peerstore().Addrs(r.id) {
-		if len(m.Addrs) < maxAddrs && classOf(a) != classOther {
+		if len(m.Addrs) < maxAddrs && (classOf(a) != classOther || relayed(a)) {
 			m.Addrs = append(m.Addrs, a.String())
 		}
 	}
@@ -126,5 +126,5 @@ func (s *Swarm) follower(st network.Stream, r *remote) dht.Member {
 
 // news tells n.
 func (w *reply) news(n fetch.News, last bool) error {
-	return w.write(appendAnswer(nil, w.number, ansNews, encodeNews(n, last)))
+	return w.write(appendAnswer(nil, w.number, ansNews, encodeNews(n, last)), isUrgent)
 }

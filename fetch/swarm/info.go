@@ -35,6 +35,21 @@ const (
 	Banned State = "banned"
 )
 
+// Giving is what a node gives to others now.
+type Giving struct {
+	// Spent is what was given of a quota this month, in octets.
+	Spent int64
+	// Refused says why nothing is given now; nil if something is.
+	Refused error
+}
+
+// Giving returns what stands in the way of giving, and how much of the month's
+// quota is used. Without a quota nothing is counted.
+func (s *Swarm) Giving() Giving {
+	now := time.Now()
+	return Giving{Spent: s.allowance.ledger.used(now), Refused: s.allowance.refused(now)}
+}
+
 // Peers returns the peers with which something was exchanged lately, and all
 // that are banned, ordered by ID.
 func (s *Swarm) Peers() []PeerInfo {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 )
@@ -42,6 +43,17 @@ func classOf(a ma.Multiaddr) class {
 		return classOther
 	}
 }
+
+// relayed reports whether a is a place at a relay that is itself reached
+// directly: IP/tcp/p2p/RELAY/p2p-circuit or the same with QUIC.
+func relayed(a ma.Multiaddr) bool {
+	last := len(a) - 1
+	return last > 1 && a[last].Protocol().Code == ma.P_CIRCUIT && a[last-1].Protocol().Code == ma.P_P2P &&
+		classOf(a[:last-1]) != classOther
+}
+
+// relayOf returns the relay of an address that is relayed.
+func relayOf(a ma.Multiaddr) peer.ID { return peer.ID(a[len(a)-2].RawValue()) }
 
 // The delay between two dials to one peer: RFC 8305 section 8 for the
 // internet, less where a round trip takes a millisecond.

@@ -32,6 +32,10 @@ func (s *Swarm) handle(st network.Stream) {
 	s.mu.Unlock()
 	defer s.wg.Done()
 
+	if st.Conn().Stat().Limited { // a relay carries no exchange
+		_ = st.ResetWithError(network.StreamGated)
+		return
+	}
 	// Of any other kind of key, one owner may have many IDs, or a huge one.
 	key := st.Conn().RemotePublicKey()
 	if key == nil || key.Type() != crypto.Ed25519 {
@@ -71,7 +75,7 @@ func (s *Swarm) answerAll(st network.Stream, r *remote) {
 		}
 		if err == nil {
 			s.peers.waits(r, st, false)
-			err = s.answer(&reply{st, req.number, until, s.patience}, r, req)
+			err = s.answer(&reply{s.ctx, st, req.number, until, s.patience, s.allowance}, r, req)
 			s.peers.waits(r, st, true)
 		}
 		if err != nil {

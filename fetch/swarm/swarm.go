@@ -21,9 +21,12 @@ type Config struct {
 	Host host.Host
 	// Shelf is what other nodes may ask for; nil offers nothing.
 	Shelf fetch.Shelf
-	// DB keeps bans over restarts, under keys that begin with "swarm/ban/".
-	// It must outlive the Swarm. Nil keeps them in memory.
+	// DB keeps bans and the octets given this month over restarts, under keys
+	// that begin with "swarm/". It must outlive the Swarm. Nil keeps them in
+	// memory.
 	DB *pebble.DB
+	// Upload bounds what is given to others.
+	Upload Upload
 	// Logger may be nil for silence.
 	Logger *slog.Logger
 	// Metrics may be nil for none.
@@ -43,6 +46,8 @@ type Swarm struct {
 	peers   *table
 	partial windows
 	answers chan struct{} // one element for each answer that is being given
+
+	allowance *allowance
 
 	// ctx ends when the swarm is closed.
 	ctx    context.Context
@@ -73,11 +78,15 @@ func New(cfg Config) (*Swarm, error) {
 	if err != nil {
 		return nil, fmt.Errorf("swarm: load bans: %w", err)
 	}
+	l, err := openLedger(cfg.DB, cfg.Logger)
+	if err != nil {
+		return nil, fmt.Errorf("swarm: %w", err)
+	}
 	m.banned.Set(float64(b.count()))
 	s := &Swarm{
 		host: cfg.Host, shelf: cfg.Shelf, log: cfg.Logger, limits: cfg.Limits,
 		metrics: m, bans: b, peers: newTable(cfg.Limits),
-		answers: make(chan struct{}, cfg.Limits.Answers),
+		answers: make(chan struct{}, cfg.Limits.Answers), allowance: &allowance{upload: cfg.Upload, ledger: l},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.wg.Go(s.sweep)
@@ -135,5 +144,8 @@ func (s *Swarm) Close() error {
 		s.bans.close()
 	}
 	s.wg.Wait()
+	if err := s.allowance.ledger.close(); err != nil {
+		return fmt.Errorf("swarm: close: %w", err)
+	}
 	return nil
 }
