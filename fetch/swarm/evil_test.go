@@ -316,7 +316,10 @@ func TestNotAPeer(t *testing.T) {
 		{"no address", dht.Member{ID: id, Addrs: []string{"nonsense", ""}}, false},
 		{"another's address", dht.Member{ID: id, Addrs: []string{addr + "/p2p/" + rsa}}, false},
 		{"a name to look up", dht.Member{ID: id, Addrs: []string{"/dns4/peer.example/tcp/1", "/dnsaddr/peer.example"}}, false},
-		{"through a relay", dht.Member{ID: id, Addrs: []string{addr + "/p2p/" + id + "/p2p-circuit"}}, false},
+		{"through a relay", dht.Member{ID: id, Addrs: []string{addr + "/p2p/" + s.host.ID().String() + "/p2p-circuit"}}, true},
+		{"through itself", dht.Member{ID: id, Addrs: []string{addr + "/p2p/" + id + "/p2p-circuit"}}, false},
+		{"through a relay to look up", dht.Member{ID: id, Addrs: []string{"/dns4/a.example/tcp/1/p2p/" + rsa + "/p2p-circuit"}}, false},
+		{"through two relays", dht.Member{ID: id, Addrs: []string{addr + "/p2p/" + rsa + "/p2p-circuit/p2p/" + rsa + "/p2p-circuit"}}, false},
 		{"another transport", dht.Member{ID: id, Addrs: []string{addr + "/ws", "/unix/tmp/x"}}, false},
 	} {
 		_, err := s.Peer(m.m, o.want())

@@ -16,8 +16,6 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
-	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
-	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/libp2p/go-libp2p/x/rate"
 	ma "github.com/multiformats/go-multiaddr"
 )
@@ -38,8 +36,13 @@ type HostConfig struct {
 	// the host.
 	Identity crypto.PrivKey
 	// Listen has multiaddrs of the form IP/tcp/PORT or IP/udp/PORT/quic-v1;
-	// port 0 picks one. Nil is DefaultListen, empty is none.
+	// port 0 picks one. Nil is DefaultListen, empty is none. With a Key it is
+	// TCP alone.
 	Listen []string
+	// Key closes the swarm to whoever does not have it. Nil is an open one.
+	Key Key
+	// Reach is what is done about a router that lets nobody in.
+	Reach Reach
 	// Version goes into the agent string, "dev" if empty.
 	Version string
 	// ConnsPerIP is how many connections one IPv4 address, or one IPv6 /56,
@@ -51,15 +54,15 @@ type HostConfig struct {
 	LowWater, HighWater int
 }
 
-// NewHost returns a libp2p host that speaks TLS over TCP, and QUIC, and
-// nothing else: no relay, no discovery. It listens on all of cfg.Listen, or
-// fails and names the address that it cannot have; IPv6 addresses are left out
-// on a machine without IPv6. The caller closes it.
+// NewHost returns a libp2p host that speaks TLS over TCP, and without a Key
+// QUIC, and discovers nobody. It listens on all of cfg.Listen, or fails and
+// names the address that it cannot have; IPv6 addresses are left out on a
+// machine without IPv6. The caller closes it.
 func NewHost(cfg HostConfig) (host.Host, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, fmt.Errorf("swarm: host: %w", err)
 	}
-	listen, err := listenable(cfg.Listen)
+	listen, err := listenable(cfg.Listen, cfg.Key)
 	if err != nil {
 		return nil, fmt.Errorf("swarm: host: %w", err)
 	}
@@ -71,20 +74,19 @@ func NewHost(cfg HostConfig) (host.Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("swarm: host: limit connections: %w", err)
 	}
-	h, err := libp2p.New(
+	options := []libp2p.Option{
 		libp2p.Identity(cfg.Identity),
-		libp2p.UserAgent("flashcrowd/"+cfg.Version),
-		libp2p.Transport(tcp.NewTCPTransport),
-		libp2p.Transport(libp2pquic.NewTransport),
+		libp2p.UserAgent("flashcrowd/" + cfg.Version),
 		libp2p.Security(libp2ptls.ID, newSecure),
 		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
 		libp2p.SwarmOpts(swarm.WithDialRanker(tcpFirst)),
 		libp2p.ResourceManager(limits),
 		libp2p.ConnectionManager(conns),
-		libp2p.DisableRelay(),
 		libp2p.DisableMetrics(),
 		listenOption(listen),
-	)
+	}
+	options = append(options, cfg.Key.transports()...)
+	h, err := libp2p.New(append(options, cfg.Reach.options()...)...)
 	if err != nil {
 		return nil, fmt.Errorf("swarm: host: %w", err)
 	}
@@ -107,7 +109,7 @@ func (c *HostConfig) complete() error {
 		return fmt.Errorf("identity is a key of type %s, not Ed25519", c.Identity.Type())
 	}
 	if c.Listen == nil {
-		c.Listen = DefaultListen
+		c.Listen = c.Key.Listen()
 	}
 	if c.Version == "" {
 		c.Version = "dev"

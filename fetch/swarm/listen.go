@@ -16,7 +16,7 @@ import (
 // SO_REUSEPORT, so it would not notice another process on the port, and it is
 // content when only some of its addresses work. IPv6 addresses are left out
 // when the machine has no IPv6, if that leaves any.
-func listenable(texts []string) ([]ma.Multiaddr, error) {
+func listenable(texts []string, k Key) ([]ma.Multiaddr, error) {
 	var out []ma.Multiaddr
 	var without error
 	for _, text := range texts {
@@ -27,6 +27,9 @@ func listenable(texts []string) ([]ma.Multiaddr, error) {
 		c := classOf(a)
 		if c == classOther {
 			return nil, fmt.Errorf("listen address %q is neither IP/tcp/PORT nor IP/udp/PORT/quic-v1", text)
+		}
+		if err := k.admits(a); err != nil {
+			return nil, err
 		}
 		err = try(a, c)
 		switch {

@@ -44,7 +44,8 @@ func isEd25519(id peer.ID) bool {
 }
 
 // dialable returns the address in text without its /p2p part, if it is
-// IP/tcp or IP/udp/quic-v1 and, where it names a peer, that is id.
+// IP/tcp or IP/udp/quic-v1, or a relay at one of these, and, where it names a
+// peer, that is id.
 func dialable(text string, id peer.ID) (ma.Multiaddr, bool) {
 	const longest = 256
 	if len(text) > longest {
@@ -58,5 +59,5 @@ func dialable(text string, id peer.ID) (ma.Multiaddr, bool) {
 	if a == nil || named != "" && named != id {
 		return nil, false
 	}
-	return a, classOf(a) != classOther
+	return a, classOf(a) != classOther || relayed(a) && relayOf(a) != id
 }
