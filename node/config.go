@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/flashcrowd/flashcrowd/fetch/swarm"
 	"github.com/flashcrowd/flashcrowd/verify"
 )
 
@@ -81,6 +82,25 @@ type Config struct {
 	// mDNS and asked first. A node that listens on loopback alone looks for
 	// nobody. If empty, "on".
 	LAN string
+	// NAT is "on" or "off": whether a node behind a router that translates
+	// addresses asks it for a port, lets others measure whether it is reached,
+	// and agrees with them through relays on direct connections. A node that
+	// listens on loopback alone does none of it. If empty, "on".
+	NAT string
+	// SwarmKey is a file with the key of a private swarm, which then is TCP
+	// alone and never network public. If empty, the swarm is open.
+	SwarmKey string
+	// UploadLimit is the most that is given to others in any second. If zero,
+	// no limit.
+	UploadLimit Rate
+	// UploadQuota is the most that is given to others in a calendar month. If
+	// zero, no limit.
+	UploadQuota Size
+	// UploadWindows are the times of day at which others are given something.
+	// If empty, always.
+	UploadWindows []swarm.Window
+	// Metered says that the line costs by volume: others are given nothing.
+	Metered bool
 	// Share is what is announced and served: "auto" (what is large and
 	// provable), "all" that may be shared, or "off". If
 	// empty, "auto".
@@ -171,6 +191,7 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.Network, DefaultNetwork)
 	setDefault(&c.Swarm, On)
 	setDefault(&c.LAN, On)
+	setDefault(&c.NAT, On)
 	setDefault(&c.Share, Auto)
 	setDefault(&c.SharePrivate, Auto)
 	setDefault(&c.Policy, verify.Balanced)
@@ -178,6 +199,9 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.LogFormat, "text")
 	if len(c.Listen) == 0 {
 		c.Listen = DefaultListen()
+		if c.SwarmKey != "" {
+			c.Listen = swarm.Key{}.Listen()
+		}
 	}
 	if len(c.ConnectPorts) == 0 {
 		c.ConnectPorts = DefaultConnectPorts()

@@ -7,9 +7,11 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flashcrowd/flashcrowd/fetch/swarm"
 	"github.com/flashcrowd/flashcrowd/verify"
 )
 
@@ -34,7 +36,7 @@ func TestZeroConfigIsTheDefaults(t *testing.T) {
 			"/ip4/0.0.0.0/tcp/3130", "/ip4/0.0.0.0/udp/3130/quic-v1",
 			"/ip6/::/tcp/3130", "/ip6/::/udp/3130/quic-v1",
 		},
-		Swarm: "on", LAN: "on", Share: "auto", SharePrivate: "auto", Policy: "balanced", LogLevel: "info", LogFormat: "text",
+		Swarm: "on", LAN: "on", NAT: "on", Share: "auto", SharePrivate: "auto", Policy: "balanced", LogLevel: "info", LogFormat: "text",
 		ConnectPorts: Ports{{80, 80}, {443, 443}, {1024, 65535}},
 	}
 	got := Config{}.WithDefaults()
@@ -55,6 +57,8 @@ func TestValidateAccepts(t *testing.T) {
 		"localhost":          {Proxy: "localhost:3128", Admin: "localhost:3129"},
 		"127/8":              {Proxy: "127.9.9.9:3128"},
 		"open with allow":    {Proxy: "0.0.0.0:3128", Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}},
+		"private swarm":      {Network: "ci", SwarmKey: "file"},
+		"upload bounds":      {UploadLimit: 8, UploadQuota: 1, UploadWindows: []swarm.Window{{From: 0, To: time.Hour}}},
 		"no bootstrap":       {Network: "ci", Bootstrap: []string{"none"}},
 		"bootstrap":          {Bootstrap: []string{somePeer, "/dnsaddr/bootstrap.example/p2p/12D3KooWD3bfmNbuuuVCYwkjnFt3ukm3qaB3hDED3peHHXawvRAi"}},
 		"one listener":       {Listen: []string{"/ip4/127.0.0.1/tcp/0"}},
@@ -79,6 +83,12 @@ func TestValidateRefuses(t *testing.T) {
 		flag string
 		c    Config
 	}{
+		"closed public":       {"swarm-key", Config{SwarmKey: "file"}},
+		"closed over quic":    {"listen", Config{Network: "ci", SwarmKey: "file", Listen: []string{"/ip4/127.0.0.1/udp/0/quic-v1"}}},
+		"nat":                 {"nat", Config{NAT: "maybe"}},
+		"half an octet":       {"upload-limit", Config{UploadLimit: 4}},
+		"negative quota":      {"upload-quota", Config{UploadQuota: -1}},
+		"no time":             {"upload-window", Config{UploadWindows: []swarm.Window{{}}}},
 		"open proxy":          {"proxy", Config{Proxy: "0.0.0.0:3128"}},
 		"open proxy, no host": {"proxy", Config{Proxy: ":3128"}},
 		"open proxy, ipv6":    {"proxy", Config{Proxy: "[::]:3128"}},

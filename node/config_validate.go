@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
+	"github.com/flashcrowd/flashcrowd/fetch/swarm"
 	"github.com/flashcrowd/flashcrowd/verify"
 )
 
@@ -46,7 +47,7 @@ var networkName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 func (c Config) Validate() error {
 	c = c.WithDefaults()
 	for _, check := range []func() error{
-		c.validateWords, c.validateListeners, c.validateMirrors, c.validateSwarm, c.validateResolve, c.validateHosts, c.validateTrust,
+		c.validateWords, c.validateListeners, c.validateMirrors, c.validateSwarm, c.validateUpload, c.validateResolve, c.validateHosts, c.validateTrust,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -68,6 +69,7 @@ func (c Config) validateWords() error {
 	}{
 		{"swarm", c.Swarm, []string{On, Off}},
 		{"lan", c.LAN, []string{On, Off}},
+		{"nat", c.NAT, []string{On, Off}},
 		{"share", c.Share, []string{Auto, All, Off}},
 		{"share-private", c.SharePrivate, []string{Auto, On, Off}},
 		{"policy", string(c.Policy), []string{"strict", "balanced", "open"}},
@@ -177,16 +179,37 @@ func (c Config) validateSwarm() error {
 	if err := validateBootstrap(c.Bootstrap); err != nil {
 		return &UsageError{"bootstrap", err}
 	}
+	if c.SwarmKey != "" && c.Network == DefaultNetwork {
+		return usage("swarm-key", "network %s cannot be closed: name an own one with --network", DefaultNetwork)
+	}
 	seen := make(map[string]bool)
 	for _, text := range c.Listen {
 		addr, err := multiaddr.NewMultiaddr(text)
 		if err != nil || !listenable(addr) {
 			return usage("listen", "%q is no address to listen at, such as /ip4/0.0.0.0/tcp/3130 or /ip4/0.0.0.0/udp/3130/quic-v1", clip(text))
 		}
+		if _, err := addr.ValueForProtocol(multiaddr.P_UDP); err == nil && c.SwarmKey != "" {
+			return usage("listen", "%s: with --swarm-key a node listens at TCP alone", addr)
+		}
 		if port := lastPort(addr); seen[addr.String()] && port != "0" {
 			return usage("listen", "%s stands twice", addr)
 		}
 		seen[addr.String()] = true
+	}
+	return nil
+}
+
+func (c Config) validateUpload() error {
+	switch {
+	case c.UploadLimit < 0 || c.UploadLimit > 0 && c.UploadLimit.OctetsPerSecond() == 0:
+		return usage("upload-limit", "%s is less than an octet a second: write 0 for no limit, or give nothing with --share off", c.UploadLimit)
+	case c.UploadQuota < 0:
+		return usage("upload-quota", "%s is less than nothing", c.UploadQuota)
+	}
+	for _, w := range c.UploadWindows {
+		if _, err := swarm.ParseWindow(w.String()); err != nil {
+			return usage("upload-window", "%s is no part of a day, such as 22:00-07:00", w)
+		}
 	}
 	return nil
 }

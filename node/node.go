@@ -51,8 +51,9 @@ type Node struct {
 	exempt    *authority.Exempt    // with authority
 
 	faces   []*face
-	paused  atomic.Bool // a plain proxy for now
-	pausing sync.Mutex  // held while that changes
+	relays  atomic.Pointer[kad.Router] // router, once it is there, for the host's goroutines
+	paused  atomic.Bool                // a plain proxy for now
+	pausing sync.Mutex                 // held while that changes
 	ready   chan struct{}
 	closers []func() error // in the order of opening
 }
@@ -124,8 +125,12 @@ func (n *Node) openHost(context.Context) error {
 	if err != nil {
 		return err
 	}
+	private, err := n.cfg.swarmKey()
+	if err != nil {
+		return err
+	}
 	n.host, err = swarm.NewHost(swarm.HostConfig{
-		Identity: key, Listen: n.cfg.Listen, Version: n.cfg.version(),
+		Identity: key, Listen: n.cfg.Listen, Version: n.cfg.version(), Key: private, Reach: n.reach(),
 	})
 	if err != nil {
 		return fmt.Errorf("node: listen for peers: %w", err)
@@ -164,6 +169,7 @@ func (n *Node) openSwarm(context.Context) error {
 		return fmt.Errorf("node: open dht: %w", err)
 	}
 	n.closing(n.router.Close)
+	n.relays.Store(n.router)
 	if n.cfg.LAN == On {
 		n.lan, err = lan.New(lan.Config{Host: n.host, Network: n.cfg.Network, Logger: n.log})
 		if err != nil {
@@ -173,7 +179,7 @@ func (n *Node) openSwarm(context.Context) error {
 	}
 	n.members = dht.NewPausable(n.finder())
 	n.swarm, err = swarm.New(swarm.Config{
-		Host: n.host, Shelf: shelf{n}, DB: n.db, Logger: n.log, Metrics: n.metrics,
+		Host: n.host, Shelf: shelf{n}, DB: n.db, Upload: n.cfg.upload(), Logger: n.log, Metrics: n.metrics,
 	})
 	if err != nil {
 		return fmt.Errorf("node: open swarm: %w", err)
@@ -182,13 +188,17 @@ func (n *Node) openSwarm(context.Context) error {
 	return nil
 }
 
-// finder returns what finds other nodes: neighbours answer first.
+// finder returns what finds other nodes: neighbours answer first. While this
+// node gives nothing it joins no crowd.
 func (n *Node) finder() dht.Router {
-	if n.lan == nil {
-		return n.router
+	var r dht.Router = n.router
+	if n.lan != nil {
+		r = dht.Several(n.lan, n.router)
 	}
-	return dht.Several(n.lan, n.router)
+	return dht.Quiet(r, n.quiet)
 }
+
+func (n *Node) quiet() bool { return n.swarm.Giving().Refused != nil }
 
 // shelf is the fetcher's, which is opened after the swarm that it asks.
 type shelf struct{ n *Node }

@@ -54,14 +54,40 @@ func (f *face) shutdown(ctx context.Context) error {
 	return nil
 }
 
+// quietEvery is how often a node looks whether it gives anything: hours of
+// giving begin and end, and quotas are used up.
+const quietEvery = time.Second
+
 // keepAnnounced renews the memberships of an earlier run, as far as they are
-// still allowed.
+// still allowed, and all of them whenever this node begins to give again. When
+// it ceases to, it leaves them.
 func (n *Node) keepAnnounced(ctx context.Context) error {
-	for item := range n.store.List() {
-		if ctx.Err() != nil {
+	tick := time.NewTicker(quietEvery)
+	defer tick.Stop()
+	for announced := false; ; {
+		if quiet := n.quiet(); quiet == announced {
+			n.announceStored(ctx, !quiet)
+			announced = !quiet
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
 			return nil
 		}
-		n.members.Keep(n.fetch.Renews(item.Meta, item.Digest)...)
 	}
-	return nil
+}
+
+// announceStored makes this node a member for what is stored and may be
+// shared, or for none of it.
+func (n *Node) announceStored(ctx context.Context, members bool) {
+	for item := range n.store.List() {
+		if ctx.Err() != nil {
+			return
+		}
+		if keys := n.fetch.Renews(item.Meta, item.Digest); members {
+			n.members.Keep(keys...)
+		} else {
+			n.members.Leave(keys...)
+		}
+	}
 }

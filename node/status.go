@@ -69,6 +69,11 @@ func (n *Node) Status() admin.Status {
 		s.Neighbours = n.lan.Neighbours()
 	}
 	s.Bytes.ToPeers = totals.ToPeers
+	giving := n.swarm.Giving()
+	s.Upload = admin.UploadStatus{Limit: n.cfg.UploadLimit.OctetsPerSecond(), Quota: int64(n.cfg.UploadQuota), Spent: giving.Spent}
+	if giving.Refused != nil {
+		s.Upload.Refused = giving.Refused.Error()
+	}
 	s.Verify.BannedPeers = int64(len(n.swarm.Bans()))
 	return s
 }

@@ -25,17 +25,18 @@ const (
 
 // commandLine is every command. One file holds one of them.
 type commandLine struct {
-	Up      upCmd      `cmd:"" help:"Run a node."`
-	Get     getCmd     `cmd:"" help:"Download URLs through a node."`
-	Status  statusCmd  `cmd:"" help:"Say what the running node is and does."`
-	Peers   peersCmd   `cmd:"" help:"List the other nodes that the running node knows."`
-	Why     whyCmd     `cmd:"" help:"Say where the bytes of a URL came from and why they were believed."`
-	Pause   pauseCmd   `cmd:"" help:"Make the running node a plain proxy: nothing is asked of other nodes or served to them."`
-	Resume  resumeCmd  `cmd:"" help:"Undo pause."`
-	Cache   cacheCmd   `cmd:"" help:"What the running node has stored."`
-	CA      caCmd      `cmd:"" name:"ca" help:"The authority for the hosts of --intercept."`
-	Testnet testnetCmd `cmd:"" help:"Networks of nodes on this machine."`
-	Version versionCmd `cmd:"" help:"Print version, Go and main dependencies."`
+	Up       upCmd       `cmd:"" help:"Run a node."`
+	Get      getCmd      `cmd:"" help:"Download URLs through a node."`
+	Status   statusCmd   `cmd:"" help:"Say what the running node is and does."`
+	Peers    peersCmd    `cmd:"" help:"List the other nodes that the running node knows."`
+	Why      whyCmd      `cmd:"" help:"Say where the bytes of a URL came from and why they were believed."`
+	Pause    pauseCmd    `cmd:"" help:"Make the running node a plain proxy: nothing is asked of other nodes or served to them."`
+	Resume   resumeCmd   `cmd:"" help:"Undo pause."`
+	Cache    cacheCmd    `cmd:"" help:"What the running node has stored."`
+	SwarmKey swarmKeyCmd `cmd:"" help:"Make the key of a private swarm."`
+	CA       caCmd       `cmd:"" name:"ca" help:"The authority for the hosts of --intercept."`
+	Testnet  testnetCmd  `cmd:"" help:"Networks of nodes on this machine."`
+	Version  versionCmd  `cmd:"" help:"Print version, Go and main dependencies."`
 }
 
 const description = `A peer-to-peer web cache without trackers.

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"encoding"
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/flashcrowd/flashcrowd/fetch/swarm"
 	"github.com/flashcrowd/flashcrowd/node"
 	"github.com/flashcrowd/flashcrowd/verify"
 )
@@ -16,6 +19,7 @@ var groups = []kong.Group{
 	{Key: "faces", Title: "Where clients reach it:"},
 	{Key: "store", Title: "What it keeps:"},
 	{Key: "swarm", Title: "Other nodes:"},
+	{Key: "upload", Title: "What is given to others:"},
 	{Key: "trust", Title: "What bytes of others are believed by:"},
 	{Key: "reach", Title: "What clients may reach:"},
 	{Key: "log", Title: "Logging, on standard error:"},
@@ -59,8 +63,15 @@ type nodeFlags struct {
 	Listen       []string `group:"swarm" sep:"," placeholder:"MULTIADDR" help:"Where other nodes reach this one; repeatable, port 0 picks one. Default: ${listen} and the same for /ip6/::."`
 	Swarm        string   `group:"swarm" default:"on" placeholder:"on|off" help:"off: a plain caching proxy that asks no other node and answers none. Default: ${default}."`
 	LAN          string   `name:"lan" group:"swarm" default:"on" placeholder:"on|off" help:"Whether nodes on the local network are found by mDNS and asked first. Default: ${default}."`
+	NAT          string   `name:"nat" group:"swarm" default:"on" placeholder:"on|off" help:"Behind a router: ask it for a port (UPnP, NAT-PMP), have others measure whether this node is reached, and agree with them through relays on direct connections. Default: ${default}."`
+	SwarmKey     string   `group:"swarm" placeholder:"FILE" help:"Key of a private swarm, made by swarm-key: only nodes with it connect. TCP only, and not for network public."`
 	Share        string   `group:"swarm" default:"auto" placeholder:"auto|all|off" help:"What is announced and served to others, of what anybody could fetch from the same URL: auto, what has 1 MiB or more and is no HTML; all, everything; off, nothing. Default: ${default}."`
 	SharePrivate string   `group:"swarm" default:"auto" placeholder:"auto|on|off" help:"Whether that may come from private addresses: on, off, or auto: never on network public, always on another. Default: ${default}."`
+
+	UploadLimit  string   `group:"upload" default:"0" placeholder:"RATE" help:"Most that is given to others in any second, such as 2Mbit; 0 is no limit. Default: ${default}."`
+	UploadQuota  string   `group:"upload" default:"0" placeholder:"SIZE" help:"Most that is given to others in a calendar month, such as 50GB; 0 is no limit. Default: ${default}."`
+	UploadWindow []string `group:"upload" sep:"," placeholder:"HH:MM-HH:MM" help:"Time of day at which others are given something, such as 22:00-07:00; repeatable. Default: always."`
+	Metered      word     `group:"upload" default:"off" help:"This line costs by volume: give others nothing. Default: ${default}."`
 
 	Policy    string   `group:"trust" default:"balanced" placeholder:"strict|balanced|open" help:"How strong the site's own word must be: strict, SHA-2 over https; balanced, also SHA-1, and MD5 of pictures, sound, films and fonts; open, also MD5 of everything. Default: ${default}."`
 	PolicyFor []string `group:"trust" sep:"," placeholder:"GLOB=POLICY" help:"Policy for the hosts that fit, such as *.example.org=open; repeatable, the first that fits counts."`
@@ -75,7 +86,7 @@ func configOf(f *faceFlags, n *nodeFlags, l *logFlags) (node.Config, error) {
 	c := node.Config{
 		Proxy: f.Proxy, Admin: f.Admin, ProxyAuth: f.ProxyAuth, Data: n.Data, Network: n.Network,
 		Bootstrap: filled(n.Bootstrap), Listen: filled(n.Listen),
-		Swarm: n.Swarm, LAN: n.LAN, Share: n.Share, SharePrivate: n.SharePrivate,
+		Swarm: n.Swarm, LAN: n.LAN, NAT: n.NAT, SwarmKey: n.SwarmKey, Share: n.Share, SharePrivate: n.SharePrivate,
 		Policy: verify.Policy(n.Policy), Publishers: filled(n.Publisher),
 		LogLevel: l.LogLevel, LogFormat: l.LogFormat, Version: version(),
 	}
@@ -86,6 +97,8 @@ func configOf(f *faceFlags, n *nodeFlags, l *logFlags) (node.Config, error) {
 		{"mirror", parseMirrors(f.Mirror, &c)}, {"allow", parseAllow(f.Allow, &c)},
 		{"cache-size", parseCacheSize(n.CacheSize, &c)}, {"resolve", parseResolve(n.Resolve, &c)},
 		{"policy-for", parsePolicies(n.PolicyFor, &c)},
+		{"upload-limit", parseUnit(n.UploadLimit, &c.UploadLimit)}, {"upload-quota", parseUnit(n.UploadQuota, &c.UploadQuota)},
+		{"upload-window", parseWindows(n.UploadWindow, &c)}, {"metered", n.Metered.parse(&c.Metered)},
 		{"connect-ports", parsePorts(f.ConnectPorts, &c)},
 		{"intercept", parseHosts(f.Intercept, &c.Intercept)}, {"bypass", parseHosts(f.Bypass, &c.Bypass)}, {"deny", parseHosts(f.Deny, &c.Deny)},
 	} {
@@ -169,6 +182,53 @@ func parsePolicies(list []string, c *node.Config) error {
 			return errors.New("\"" + text + "\" is not GLOB=POLICY, such as *.example.org=open with strict, balanced or open")
 		}
 		c.PolicyFor = append(c.PolicyFor, p)
+	}
+	return nil
+}
+
+// parseUnit reads a rate or a size; nothing is zero.
+func parseUnit(text string, to encoding.TextUnmarshaler) error {
+	if text == "" {
+		return nil
+	}
+	return to.UnmarshalText([]byte(text))
+}
+
+func parseWindows(list []string, c *node.Config) error {
+	for _, text := range filled(list) {
+		w, err := swarm.ParseWindow(text)
+		if err != nil {
+			return errors.New("\"" + text + "\" is no part of a day, such as 22:00-07:00")
+		}
+		c.UploadWindows = append(c.UploadWindows, w)
+	}
+	return nil
+}
+
+// word is a flag that means "on" where it stands without a value.
+type word string
+
+// IsBool lets it stand so.
+func (*word) IsBool() bool { return true }
+
+// Decode takes any value that is written behind "=".
+func (w *word) Decode(ctx *kong.DecodeContext) error {
+	*w = "on"
+	if t := ctx.Scan.Peek(); t.Type == kong.FlagValueToken {
+		ctx.Scan.Pop()
+		*w = word(fmt.Sprint(t.Value))
+	}
+	return nil
+}
+
+func (w word) parse(to *bool) error {
+	switch strings.ToLower(string(w)) {
+	case "on", "true", "yes", "1":
+		*to = true
+	case "off", "false", "no", "0", "":
+		*to = false
+	default:
+		return errors.New("\"" + string(w) + "\" is neither on nor off")
 	}
 	return nil
 }

@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flashcrowd/flashcrowd/fetch/swarm"
 	"github.com/flashcrowd/flashcrowd/node"
 )
 
@@ -55,6 +57,7 @@ func TestUpFlagsReachTheConfig(t *testing.T) {
 	got, err := upConfig(t, "--proxy=0.0.0.0:1", "--admin=2", "--mirror=3=https://a.example", "--mirror=4=http://b.example",
 		"--allow=10.0.0.0/8,192.0.2.7", "--connect-ports=443", "--data=d", "--cache-size=64MiB", "--network=ci", "--bootstrap=none",
 		"--listen=/ip4/127.0.0.1/tcp/0", "--swarm=off", "--share=all", "--share-private=off",
+		"--nat=off", "--upload-limit=2Mbit", "--upload-quota=50GB", "--upload-window=22:00-07:00,12:00-13:00", "--metered",
 		"--resolve=A.example=192.0.2.1", "--resolve=a.example.=::1", "--resolve=b.example=::2", "--log-level=debug", "--log-format=json")
 	if err != nil {
 		t.Fatal(err)
@@ -63,11 +66,13 @@ func TestUpFlagsReachTheConfig(t *testing.T) {
 		Proxy: "0.0.0.0:1", Admin: "2", Data: "d", CacheSize: 64 << 20, Network: "ci", Bootstrap: []string{"none"},
 		Mirrors: []node.Mirror{{Listen: "3", Origin: parsed(t, "https://a.example")}, {Listen: "4", Origin: parsed(t, "http://b.example")}},
 		Allow:   []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32")}, ConnectPorts: node.Ports{{First: 443, Last: 443}},
-		Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Swarm: "off", LAN: "on", Share: "all", SharePrivate: "off", Policy: "balanced",
+		Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Swarm: "off", LAN: "on", NAT: "off", Share: "all", SharePrivate: "off", Policy: "balanced",
 		Resolve: map[string][]netip.Addr{
 			"a.example": {netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("::1")}, "b.example": {netip.MustParseAddr("::2")},
 		},
-		LogLevel: "debug", LogFormat: "json", Version: version(),
+		UploadLimit: 2e6, UploadQuota: 50e9, Metered: true,
+		UploadWindows: []swarm.Window{{From: 22 * time.Hour, To: 7 * time.Hour}, {From: 12 * time.Hour, To: 13 * time.Hour}},
+		LogLevel:      "debug", LogFormat: "json", Version: version(),
 	}
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 		t.Error(diff)

@@ -2,9 +2,25 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/flashcrowd/flashcrowd/node/admin"
 )
+
+// giving says what bounds what is given to others, if anything does.
+func giving(u admin.UploadStatus) string {
+	text := ""
+	if u.Limit > 0 {
+		text += fmt.Sprintf(", at most %s a second", octets(u.Limit))
+	}
+	if u.Quota > 0 {
+		text += fmt.Sprintf(", this month %s of %s", octets(u.Spent), octets(u.Quota))
+	}
+	if u.Refused != "" {
+		text += ", now nothing: " + strings.TrimPrefix(u.Refused, "swarm: ")
+	}
+	return text
+}
 
 // statusCmd asks what the node is and does.
 type statusCmd struct {
@@ -41,7 +57,7 @@ func (c *statusCmd) Run(s *session) error {
 	t.row("to clients", octets(st.Bytes.ToClients))
 	t.row("from origins", octets(st.Bytes.FromOrigin))
 	t.row("from nodes", octets(st.Bytes.FromPeers))
-	t.row("to nodes", octets(st.Bytes.ToPeers))
+	t.row("to nodes", octets(st.Bytes.ToPeers)+giving(st.Upload))
 	t.row("refused", fmt.Sprintf("%s that were wrong, %d nodes banned", octets(st.Verify.RejectedBytes), st.Verify.BannedPeers))
 	return t.end()
 }

@@ -244,7 +244,7 @@ func TestStatusFields(t *testing.T) {
 	want := `{"version":"v1","peer_id":"12D3","addrs":[],"network":"ci","mode":"server","connectivity":"public","peers":3,` +
 		`"routing_table":4,"policy":"balanced","share":"auto","cache":{"objects":1,"bytes":2,"limit":3},` +
 		`"bytes":{"to_clients":1,"from_origin":2,"from_peers":3,"to_peers":4},"requests":{"total":5,"hits":2},` +
-		`"verify":{"rejected_bytes":6,"banned_peers":7},"neighbours":0}` + "\n"
+		`"verify":{"rejected_bytes":6,"banned_peers":7},"neighbours":0,"upload":{"limit":0,"quota":0,"spent":0,"refused":""}}` + "\n"
 	if diff := cmp.Diff(want, body); diff != "" {
 		t.Error(diff)
 	}

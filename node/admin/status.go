@@ -24,7 +24,19 @@ type Status struct {
 	Verify   VerifyStatus  `json:"verify"`
 
 	// Neighbours are nodes that mDNS found on the local network.
-	Neighbours int `json:"neighbours"`
+	Neighbours int          `json:"neighbours"`
+	Upload     UploadStatus `json:"upload"`
+}
+
+// UploadStatus is how much is given to others. Limit is in octets a second,
+// Quota and Spent in octets of this month; zero is no limit, and without a
+// quota nothing is counted.
+type UploadStatus struct {
+	Limit int64 `json:"limit"`
+	Quota int64 `json:"quota"`
+	Spent int64 `json:"spent"`
+	// Refused says why others are given nothing now, empty if they are.
+	Refused string `json:"refused"`
 }
 
 // CacheStatus is what lies on disk and may, in octets.
