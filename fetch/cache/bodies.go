@@ -212,6 +212,41 @@ func (b bodies) all() iter.Seq2[found, error] {
 	}
 }
 
+// listing is all bodies at one moment.
+type listing struct {
+	found []found
+	err   error
+}
+
+// listed is a listing that is being made.
+type listed struct {
+	done chan struct{}
+	listing
+}
+
+// list begins to list all bodies, which takes as long as to read the index.
+// Whoever calls list calls wait.
+func (b bodies) list() *listed {
+	l := &listed{done: make(chan struct{})}
+	go func() {
+		defer close(l.done)
+		for f, err := range b.all() {
+			if err != nil {
+				l.err = err
+				return
+			}
+			l.found = append(l.found, f)
+		}
+	}()
+	return l
+}
+
+// wait returns the listing once it is there.
+func (l *listed) wait() listing {
+	<-l.done
+	return l.listing
+}
+
 // walk yields the paths that lie depth folders below dir, through such folders
 // as this package makes.
 func (b bodies) walk(dir string, depth int) iter.Seq2[string, error] {

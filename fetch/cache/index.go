@@ -44,6 +44,9 @@ func OpenWith(cfg Config, index string, o *pebble.Options) (*Store, *pebble.DB, 
 func openWith(cfg Config, index string, o *pebble.Options, log *slog.Logger) (*Store, *pebble.DB, error) {
 	options := *o
 	options.FS = cfg.FS
+	if cfg.FS == nil {
+		options.FS = reserved(index+".reserve", log)
+	}
 	listener := pebble.EventListener{}
 	if o.EventListener != nil {
 		listener = *o.EventListener
@@ -62,6 +65,9 @@ func openWith(cfg Config, index string, o *pebble.Options, log *slog.Logger) (*S
 	s, err := Open(cfg)
 	if err != nil {
 		return nil, nil, errors.Join(err, db.Close())
+	}
+	if cfg.FS == nil {
+		s.logged(makeReserve(index + ".reserve"))
 	}
 	return s, db, nil
 }

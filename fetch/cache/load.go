@@ -21,6 +21,8 @@ func (s *Store) load() error {
 	if err != nil {
 		return err
 	}
+	bodies := s.bodies.list()
+	defer bodies.wait()
 	indexed, err := s.loadRecords(b)
 	if err != nil {
 		return err
@@ -31,7 +33,7 @@ func (s *Store) load() error {
 	if err := s.loadAccesses(b, indexed); err != nil {
 		return err
 	}
-	whole, err := s.matchBodies(indexed, !complete)
+	whole, err := s.matchBodies(indexed, bodies.wait(), !complete)
 	if err != nil {
 		return err
 	}
@@ -123,17 +125,18 @@ func (s *Store) loadAccesses(b *pebble.Batch, found map[name]*entry) error {
 // matchBodies removes the bodies that are not indexed or have another length,
 // and returns the others. With renew it first takes in, among indexed too, those
 // that are not indexed and say themselves what they are.
-func (s *Store) matchBodies(indexed map[name]*entry, renew bool) (map[name]bool, error) {
+func (s *Store) matchBodies(indexed map[name]*entry, bodies listing, renew bool) (map[name]bool, error) {
+	if bodies.err != nil {
+		return nil, bodies.err
+	}
 	whole, beside := make(map[name]bool, len(indexed)), make(map[name]int64, len(indexed))
 	renewal := renewal{s: s}
-	for f, err := range s.bodies.all() {
-		if err != nil {
-			return nil, err
-		}
+	for _, f := range bodies.found {
 		if f.beside {
 			beside[f.name] = f.size
 			continue
 		}
+		var err error
 		e := indexed[f.name]
 		if e == nil && renew {
 			if e, err = renewal.take(f); err != nil {
