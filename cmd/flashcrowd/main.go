@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/flashcrowd/flashcrowd/node"
 	"github.com/flashcrowd/flashcrowd/testnet/crowd"
+	"github.com/flashcrowd/flashcrowd/testnet/crowd/stack"
 )
 
 // Exit codes (design.md section 13).
@@ -79,7 +81,7 @@ func newParser(commands *commandLine, s *session) (*kong.Kong, error) {
 		kong.DefaultEnvars("FLASHCROWD"), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Vars{
 			"proxy": node.DefaultProxy, "admin": node.DefaultAdmin, "network": node.DefaultNetwork,
-			"listen": strings.Join(node.DefaultListen()[:2], ", "), "cache": node.DefaultCacheSize.String(), "scenarios": strings.Join(crowd.Names(), ", "), "ports": node.DefaultConnectPorts().String(),
+			"listen": strings.Join(node.DefaultListen()[:2], ", "), "cache": node.DefaultCacheSize.String(), "stacknodes": strconv.Itoa(stack.MaxNodes), "scenarios": strings.Join(crowd.Names(), ", "), "ports": node.DefaultConnectPorts().String(),
 		},
 		kong.ExplicitGroups(groups),
 	)

@@ -14,6 +14,8 @@ import (
 type testnetCmd struct {
 	Up    testnetUpCmd    `cmd:"" help:"Run real nodes and a demo web site on this machine."`
 	Crowd testnetCrowdCmd `cmd:"" help:"Rehearse a flash crowd on simulated lines."`
+	// Bubble is the process that --engine stack starts.
+	Bubble testnetBubbleCmd `cmd:"" hidden:""`
 }
 
 // testnetUpCmd runs a network until it is told to end, or a script on it.

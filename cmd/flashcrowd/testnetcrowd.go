@@ -1,22 +1,26 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/node"
 	"github.com/flashcrowd/flashcrowd/testnet/crowd"
 	"github.com/flashcrowd/flashcrowd/testnet/crowd/model"
 	crowdreport "github.com/flashcrowd/flashcrowd/testnet/crowd/report"
+	"github.com/flashcrowd/flashcrowd/testnet/crowd/stack"
 )
 
 // testnetCrowdCmd rehearses a flash crowd. What a flag does not say is the
 // scenario's.
 type testnetCrowdCmd struct {
 	Scenario string            `placeholder:"NAME|FILE" help:"Begin with a scenario: ${scenarios}, or a YAML file."`
-	Engine   string            `default:"model" enum:"model" help:"How it is played: model is event-driven and exact by seed. Default: ${default}."`
+	Engine   string            `default:"model" enum:"model,stack" help:"How it is played: model is event-driven and exact by seed; stack is the real libp2p, DHT and swarm on simulated lines in virtual time, for up to ${stacknodes} nodes, and repeats within a tenth. Default: ${default}."`
 	Nodes    int               `placeholder:"N" help:"How many, liars included. Default: 50."`
 	Size     node.Size         `xor:"what" placeholder:"SIZE" help:"Everybody wants one file of this size. Default: 64MiB."`
 	Site     int               `xor:"what" placeholder:"FILES" help:"Everybody wants a site of so many files."`
@@ -51,7 +55,7 @@ func (c *testnetCrowdCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	result, err := model.Play(s.ctx, scenario)
+	result, err := c.play(s.ctx, scenario)
 	if err != nil {
 		return unlessCanceled(s.ctx, err)
 	}
@@ -71,6 +75,31 @@ func (c *testnetCrowdCmd) Run(s *session) error {
 		return errAssert
 	}
 	return err
+}
+
+func (c *testnetCrowdCmd) play(ctx context.Context, s crowd.Scenario) (crowd.Result, error) {
+	if c.Engine != "stack" {
+		return model.Play(ctx, s)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return crowd.Result{}, fmt.Errorf("find this program: %w", err)
+	}
+	return stack.Play(ctx, s, func(ctx context.Context, dir string) *exec.Cmd {
+		return exec.CommandContext(ctx, self, "testnet", "bubble", dir)
+	})
+}
+
+// testnetBubbleCmd is a process of its own for virtual time, which testing's
+// bubble gives.
+type testnetBubbleCmd struct {
+	Dir string `arg:"" type:"existingdir"`
+}
+
+// Run does not return.
+func (c *testnetBubbleCmd) Run() error {
+	stack.Main(c.Dir)
+	return nil
 }
 
 // scenario is the named one with what the flags say instead.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"math/rand/v2"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -173,3 +175,15 @@ func (s Scenario) LiarCount() int { return int(s.Peers.Liars.Share*float64(s.Nod
 
 // Downloaders is how many nodes want the file.
 func (s Scenario) Downloaders() int { return s.Nodes - s.LiarCount() }
+
+// Sizes draws the sizes of all files.
+func (s Scenario) Sizes(r *rand.Rand) []int64 {
+	if s.Object != nil {
+		return []int64{int64(s.Object.Size)}
+	}
+	out := make([]int64, s.Site.Files)
+	for i := range out {
+		out[i] = max(int64(float64(s.Site.Median)*math.Exp(s.Site.Sigma*r.NormFloat64())), 1)
+	}
+	return out
+}

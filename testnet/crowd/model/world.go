@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"math"
 	"math/rand/v2"
 	"time"
 
@@ -85,7 +84,7 @@ func newWorld(s crowd.Scenario, swarmed bool) (*world, error) {
 
 func (w *world) makeObjects() error {
 	r := seeded(w.cfg.Seed, diceObjects)
-	for i, size := range w.sizes(r) {
+	for i, size := range w.cfg.Sizes(r) {
 		o, err := newObject(i, size, w.cfg.Origin.Digest, r)
 		if err != nil {
 			return err
@@ -95,18 +94,6 @@ func (w *world) makeObjects() error {
 	}
 	w.members = make([][]*member, len(w.objects))
 	return nil
-}
-
-func (w *world) sizes(r *rand.Rand) []int64 {
-	if w.cfg.Object != nil {
-		return []int64{int64(w.cfg.Object.Size)}
-	}
-	site := w.cfg.Site
-	out := make([]int64, site.Files)
-	for i := range out {
-		out[i] = max(int64(float64(site.Median)*math.Exp(site.Sigma*r.NormFloat64())), 1)
-	}
-	return out
 }
 
 // makeNodes draws who is who and sets their arrivals.
