@@ -15,7 +15,7 @@ import (
 
 // What the liars do, as in the model.
 const (
-	trickleRate     = 512 // octets a second
+	trickleRate     = 8 << 10 // octets a second: less than the planner suffers
 	sybilIdentities = 10
 	sybilIntends    = 4 // pieces
 	sybilAgain      = 3 * time.Second
