@@ -12,10 +12,9 @@ import (
 
 // testnetCmd holds the commands about networks on this machine.
 type testnetCmd struct {
-	Up    testnetUpCmd    `cmd:"" help:"Run real nodes and a demo web site on this machine."`
-	Crowd testnetCrowdCmd `cmd:"" help:"Rehearse a flash crowd on simulated lines."`
-	// Bubble is the process that --engine stack starts.
-	Bubble testnetBubbleCmd `cmd:"" hidden:""`
+	Up     testnetUpCmd     `cmd:"" help:"Run real nodes and a demo web site on this machine."`
+	Crowd  testnetCrowdCmd  `cmd:"" help:"Rehearse a flash crowd on simulated lines."`
+	Bubble testnetBubbleCmd `cmd:"" hidden:"" help:"Play what --engine stack has put into a folder, in virtual time."`
 }
 
 // testnetUpCmd runs a network until it is told to end, or a script on it.

@@ -93,7 +93,7 @@ func (c *testnetCrowdCmd) play(ctx context.Context, s crowd.Scenario) (crowd.Res
 // testnetBubbleCmd is a process of its own for virtual time, which testing's
 // bubble gives.
 type testnetBubbleCmd struct {
-	Dir string `arg:"" type:"existingdir"`
+	Dir string `arg:"" type:"existingdir" help:"The folder, into which the outcome goes, too."`
 }
 
 // Run does not return.

@@ -11,7 +11,7 @@
 // without its goroutines: the front (lead.go), stripes (stripe.go), news of
 // members (board.go), orders (orders.go), the second round (doubt.go).
 //
-// TCP's slow start, loss, headers of packets, relays and hole punching are not
+// TCP's slow start, loss, relays and hole punching are not
 // modelled; news of other members arrive a moment early; in a crowd of more
 // than 2000 a node meets fewer members and looks less often than a real one.
 //

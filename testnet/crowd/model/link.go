@@ -17,6 +17,13 @@ type link struct {
 	change int // flows come and gone since the level was found
 }
 
+// frame is how much of a line's rate is left for what it carries: of each full
+// Ethernet frame of 1514 octets, headers up to TCP's time stamps take 66.
+const frame = 1448. / 1514
+
+// newLine is a link of a line that carries TCP.
+func newLine(rate float64) *link { return newLink(rate * frame) }
+
 func newLink(rate float64) *link { return &link{rate: rate, level: rate} }
 
 // flow is octets on their way from one link to another. Whoever opened it

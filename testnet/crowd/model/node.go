@@ -51,7 +51,7 @@ func (w *world) newNode(i int, at time.Duration, r *rand.Rand) *node {
 	n := &node{
 		w: w, index: i, at: at, firstByte: -1, doneAt: -1,
 		delay: time.Duration(float64(p.RTT) / 2 * (.5 + r.Float64())),
-		up:    newLink(float64(p.Up) / 8), down: newLink(float64(p.Down) / 8),
+		up:    newLine(float64(p.Up) / 8), down: newLine(float64(p.Down) / 8),
 		shelf: map[*object]*shelved{}, boards: map[*object]*board{}, flights: map[*object]*flight{}, uploads: map[*order]bool{},
 		connected: map[*node]bool{}, banned: map[*node]bool{}, rates: map[*node]float64{},
 	}

@@ -45,7 +45,7 @@ type download struct {
 }
 
 func newServer(w *world, cfg crowd.Origin) *server {
-	s := &server{w: w, cfg: cfg, up: newLink(float64(cfg.Up) / 8), bodies: map[*download]bool{}}
+	s := &server{w: w, cfg: cfg, up: newLine(float64(cfg.Up) / 8), bodies: map[*download]bool{}}
 	if cfg.DiesAt > 0 {
 		w.clock.after(cfg.DiesAt, s.die)
 	}

@@ -127,10 +127,10 @@ func (w *world) bound() time.Duration {
 	var lines []crowd.Line
 	for _, n := range w.nodes {
 		if !n.liar {
-			lines = append(lines, crowd.Line{At: n.at, Up: n.up.rate, Down: n.down.rate})
+			lines = append(lines, crowd.Line{At: n.at, Up: n.up.rate / frame, Down: n.down.rate / frame})
 		}
 	}
-	return crowd.Bound(w.size, w.server.up.rate, lines)
+	return crowd.Bound(w.size, w.server.up.rate/frame, lines)
 }
 
 // rtt between two nodes; b nil is the origin.

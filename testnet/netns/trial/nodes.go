@@ -18,8 +18,8 @@ import (
 	"github.com/flashcrowd/flashcrowd/testnet/netns"
 )
 
-// binary builds the real program once.
-var binary = sync.OnceValues(func() (string, error) {
+// Binary builds the real program, once, and returns where it is.
+var Binary = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "flashcrowd-binary-")
 	if err != nil {
 		return "", fmt.Errorf("trial: make folder: %w", err)
@@ -45,7 +45,7 @@ const (
 )
 
 func (m *nodes) prepare(ctx context.Context, w *world) (err error) {
-	if m.program, err = binary(); err != nil {
+	if m.program, err = Binary(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTime)
