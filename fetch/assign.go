@@ -58,10 +58,14 @@ func (v View) pipe(p PeerView) int {
 
 // firstWanted returns the first piece that peers are asked for. The piece that
 // the origin is in is left to it, unless that is all that is missing and the
-// origin needs longer for the rest of it than an order takes.
+// origin needs longer for the rest of it than an order takes. For a small body,
+// peers race from the beginning.
 func (v View) firstWanted(leads bool) int {
 	first := v.firstWhole(leads)
-	if !leads || v.Tail > first {
+	switch {
+	case leads && v.Layout.Pieces() <= fewPieces:
+		return v.firstWhole(false)
+	case !leads || v.Tail > first:
 		return first
 	}
 	rest := float64(v.Layout.Offset(first) - v.Front)
@@ -116,6 +120,9 @@ func (v View) highestRun(p PeerView, first int, wanted func(int) bool) (Order, b
 	// One more than the rate fills, or the round trips of small orders would
 	// keep the rate, and so the orders, small.
 	length := 1 + int(p.Rate*orderTime.Seconds()/float64(v.Layout.PieceSize))
+	if v.Layout.Pieces() <= fewPieces {
+		length = fewPieces // of a small body, all at once
+	}
 	low := last
 	for low > first && last-low+1 < min(length, maxOrder) && good(low-1) {
 		low--

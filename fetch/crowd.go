@@ -43,8 +43,9 @@ type crowd struct {
 	striping     bool
 	doubting     bool
 	checkpointed time.Time // when the cache was last told what is right; disk guards it
-	offered      int       // pieces of the front that others were told of; disk guards it
-	letGone      int       // how often the origin was let go
+	spare        spare
+	offered      int // pieces of the front that others were told of; disk guards it
+	letGone      int // how often the origin was let go
 
 	mu          sync.Mutex // guards following
 	lead        *lead

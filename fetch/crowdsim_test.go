@@ -311,7 +311,7 @@ func TestCrowdSharesOneCopy(t *testing.T) {
 	}{
 		{n: 2, mib: 8, ratio: 1.2, copies: 1.2},
 		{n: 8, mib: 32, ratio: 1.2, copies: 1.15},
-		{n: 16, mib: 16, ratio: 1.4, copies: 1.2},
+		{n: 16, mib: 32, ratio: 1.3, copies: 1.2},
 		{n: 8, mib: 32, every: 2 * time.Second, ratio: 1.3, copies: 1.2},
 		{n: 12, mib: 16, every: 100 * time.Millisecond, ratio: 1.3, copies: 1.2},
 		{n: 12, mib: 16, idleEvery: 4, ratio: 1.5, copies: 1.3},

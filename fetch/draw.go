@@ -14,7 +14,8 @@ import (
 type stripe struct {
 	Run
 	done chan struct{}
-	err  error // once done is closed
+	took time.Duration // until the answer began; 0 before
+	err  error         // once done is closed
 	got  int64
 }
 
@@ -64,12 +65,15 @@ func (c *crowd) draw(r Run) {
 
 func (c *crowd) drawPieces(s *stripe) error {
 	layout := c.fl.body.layout
+	begun := time.Now()
 	body, err := c.origin.Open(c.ctx, Span{layout.Offset(s.First), layout.Offset(s.End)})
 	if err != nil {
 		return err
 	}
 	defer body.Close()
-	buf := make([]byte, layout.PieceSize)
+	s.took = max(time.Since(begun), 1)
+	buf, free := pieceBuffer(layout.PieceSize)
+	defer free()
 	for i := s.First; i < s.End; i++ {
 		piece := buf[:layout.Size(i)]
 		in := &metered{Reader: body, m: &c.originMeter, first: func(time.Time) {}}
@@ -166,6 +170,9 @@ func (c *crowd) stripeEnded() {
 		c.mu.Unlock()
 		return
 	}
+	if s.took > 0 {
+		c.spare.answered(s.took, time.Now())
+	}
 	switch {
 	case c.over():
 	case s.err == nil:
@@ -224,9 +231,7 @@ func (c *crowd) crowdLocked(v *View, now time.Time) *Crowd {
 	if c.stripe != nil {
 		x.Stripe = c.stripe.Run
 	}
-	if hint := c.hinted.Sub(c.fl.start); hint > v.Origin.NotBefore && c.striping {
-		v.Origin.NotBefore = hint
-	}
+	x.NotBefore = max(c.hinted.Sub(c.fl.start), c.spare.until.Sub(c.fl.start))
 	return x
 }
 

@@ -261,3 +261,45 @@ func (c *throng) seeks(i int) {
 	}
 	resp.Done(200_000)
 }
+
+// TestBackoffIsHeardOnce: an origin that asks to be left alone in the midst of a
+// crowd is asked by few of its members, who tell the others; when it is back all
+// get all.
+func TestBackoffIsHeardOnce(t *testing.T) {
+	const n, pause = 12, 3 * time.Second
+	gather(t, n, 8*mib, honest, func(c *throng) {
+		time.AfterFunc(time.Second, func() { c.web.Put(site, fetchtest.Object{Refuses: true, RetryAfter: pause}) })
+		time.AfterFunc(time.Second+pause, func() { c.web.Put(site, object(c.body, c.link)) })
+		last := c.together(members(0, n), atOnce)
+		refused := 0
+		for _, r := range c.web.Requests(site) {
+			if r.Status == 0 {
+				refused++
+			}
+		}
+		c.Logf("%v, %.2f copies, %d requests refused", last, c.copies(), refused)
+		if refused > 12 || last > 15*time.Second {
+			c.Errorf("%d requests while the origin wanted none, %v", refused, last)
+		}
+	})
+}
+
+// TestSmallBodyInOneRoundTrip: a body of one piece costs one question to a peer
+// at hand: the first octets that are not the origin's are there after one delay
+// of its line, and no crowd is formed.
+func TestSmallBodyInOneRoundTrip(t *testing.T) {
+	for _, c := range []struct {
+		size  int
+		trips time.Duration
+	}{{piece - 1, 1}, {piece, 1}, {3 * piece, 2}} {
+		const delay = 50 * time.Millisecond
+		body := bodyOf(c.size)
+		play(t, func(w *world) { w.cfg.Sharing.Mode = fetch.ShareAll }, func(w *world) {
+			w.web.Put(site, object(body, &fetchtest.Link{Rate: 1000}))
+			w.peer(&fetchtest.Peer{Link: &fetchtest.Link{Rate: 1000 * mbit, Latency: delay}}, body)
+			d := w.get(body)
+			w.whole(d, body)
+			w.within(fmt.Sprintf("%d octets", c.size), d.took, c.trips*delay+20*time.Millisecond)
+		})
+	}
+}

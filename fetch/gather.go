@@ -151,6 +151,9 @@ func (c *crowd) meet(ctx context.Context, m dht.Member, name dht.ID) {
 func (c *crowd) ask(ctx context.Context, peer Peer) (Have, error) {
 	ctx, cancel := context.WithTimeout(ctx, haveTimeout)
 	defer cancel()
+	if c.fl.small() && c.fl.proof().Digest().Algorithm().Lists() {
+		return c.askSmall(ctx, peer)
+	}
 	return peer.Have(ctx)
 }
 

@@ -111,9 +111,9 @@ func TestFirstCrowd(t *testing.T) {
 		within time.Duration
 		copies float64
 	}{
-		{firstCrowd{n: 2, size: 8 * mib}, 5 * time.Second, 1.3},
-		{firstCrowd{n: 8, size: 16 * mib}, 9 * time.Second, 1.25},
-		{firstCrowd{n: 4, size: 16 * mib, every: time.Second}, 12 * time.Second, 1.3},
+		{firstCrowd{n: 2, size: 8 * mib}, 5 * time.Second, 1.2},
+		{firstCrowd{n: 8, size: 16 * mib}, 9 * time.Second, 1.15},
+		{firstCrowd{n: 4, size: 16 * mib, every: time.Second}, 12 * time.Second, 1.2},
 	} {
 		t.Run(fmt.Sprintf("%d every %v", c.n, c.every), func(t *testing.T) {
 			out := c.play(t)

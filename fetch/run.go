@@ -78,7 +78,7 @@ func (fl *flight) ask(stored *Stored) *Answer {
 func (fl *flight) takeOff(m *Meta, w Writer) {
 	fl.meta, fl.writer = m, w
 	fl.body = newBody(m, fl.proof())
-	if fl.swarmed() && fl.proof().Digest().Algorithm().Lists() {
+	if fl.swarmed() && fl.proof().Digest().Algorithm().Lists() && !fl.small() {
 		fl.board = newBoard(fl.body.layout.Pieces())
 	}
 }

@@ -98,7 +98,8 @@ func (c *crowd) receive(ctx context.Context, chain *verify.Chain, s *source, o *
 		return err
 	}
 	defer body.Close()
-	buf := make([]byte, layout.PieceSize)
+	buf, free := pieceBuffer(layout.PieceSize)
+	defer free()
 	for i := o.First; i < o.End; i++ {
 		piece := buf[:layout.Size(i)]
 		in := &metered{Reader: body, m: &s.meter, first: func(now time.Time) { c.beginOrder(o, now) }}

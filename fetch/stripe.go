@@ -61,6 +61,10 @@ type Crowd struct {
 	// Striping: the origin is drawn on by runs from here on, no more by a
 	// stream to the end.
 	Striping bool
+	// NotBefore: no run is taken from the origin until then, since another
+	// member heard it back off, or since its answers slow down. A reader that
+	// has waited too long is fed all the same.
+	NotBefore time.Duration
 	// Stripe is the run that this node takes from the origin now, Next the one
 	// that it has announced to take then; each may be empty.
 	Stripe, Next Run
@@ -91,7 +95,7 @@ func (v View) stripes() (now, next Run) {
 		}
 		return Run{}, next
 	}
-	if v.Origin.Open || v.Now < v.Origin.NotBefore || !v.Origin.Returns || !v.mayTake() {
+	if v.Origin.Open || v.Now < max(v.Origin.NotBefore, c.NotBefore) || !v.Origin.Returns || !v.mayTake() {
 		return Run{}, Run{}
 	}
 	now = v.choose(c.Next)
