@@ -71,7 +71,8 @@ type Fetcher struct {
 	landing    map[string][]*flight // by subject; swept at each start
 	refreshing map[string]bool      // by flightKey
 	solitary   solitary
-	keeping    map[string]chan struct{} // parts on their way into the cache, by subject
+	keeping    map[string]incoming // parts on their way into the cache, by subject
+	adopted    map[string]struct{} // whole bodies that are kept as they pass, by subject
 	closed     bool
 }
 
@@ -82,7 +83,7 @@ func New(cfg Config) *Fetcher {
 	}
 	f := &Fetcher{
 		cfg: cfg, log: cfg.Logger, stats: newStats(cfg.Metrics), flights: make(map[string]*flight),
-		landing: make(map[string][]*flight), refreshing: make(map[string]bool), keeping: make(map[string]chan struct{}),
+		landing: make(map[string][]*flight), refreshing: make(map[string]bool), keeping: make(map[string]incoming), adopted: make(map[string]struct{}),
 	}
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)

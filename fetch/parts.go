@@ -147,17 +147,25 @@ func whole(req *Request) *Request {
 	return r
 }
 
-// keepPart keeps what is passing of ans, a part of a whole (RFC 9111 section
-// 3.4), if it may be stored.
+// keepPart keeps what is passing of ans if it may be stored: a part of a whole
+// (RFC 9111 section 3.4), or the whole that an origin sends in the place of a
+// part or of a 304. Of those that pass at once for one URL the first is kept.
 func (j *journey) keepPart(ans *Answer) {
-	if ans.Part.Len() <= 0 || j.req.Method != http.MethodGet {
+	part, total := ans.Part, ans.Total
+	entire := ans.Meta.Status == http.StatusOK && ans.Meta.Length > 0
+	if entire {
+		part, total = Span{0, ans.Meta.Length}, ans.Meta.Length
+	}
+	if part.Len() <= 0 || j.req.Method != http.MethodGet || entire && !j.f.adopt(subject(j.req)) {
 		return
 	}
 	m := *ans.Meta
-	m.Status, m.Length, m.Header = http.StatusOK, ans.Total, ans.Meta.Header.Clone()
-	m.Header.Del("Content-Range")
-	m.Header.Del("Content-Digest")
-	m.Header.Set("Content-Length", strconv.FormatInt(ans.Total, 10))
+	m.Status, m.Length, m.Header = http.StatusOK, total, ans.Meta.Header.Clone()
+	if !entire {
+		m.Header.Del("Content-Range")
+		m.Header.Del("Content-Digest")
+		m.Header.Set("Content-Length", strconv.FormatInt(total, 10))
+	}
 	req := whole(j.req)
 	j.f.awaitKeeping(context.Background(), subject(j.req))
 	w, held, err := j.f.cfg.Cache.Resume(req, &m)
@@ -165,10 +173,31 @@ func (j *journey) keepPart(ans *Answer) {
 		w, err = j.f.cfg.Cache.Create(req, &m)
 	}
 	if err != nil {
+		if entire {
+			j.f.disown(subject(j.req))
+		}
 		return
 	}
-	k := &keeping{f: j.f, url: subject(j.req), w: w, meta: &m, held: held}
-	ans.Body = &kept{ans.Body, k, ans.Part.Offset, ans.Part.End}
+	k := &keeping{f: j.f, url: subject(j.req), w: w, meta: &m, held: held, adopted: entire}
+	ans.Body = &kept{ans.Body, k, part.Offset, part.End}
+}
+
+// adopt reports whether no whole body of url is kept as it passes now. Whoever
+// is told so calls disown when that has ended.
+func (f *Fetcher) adopt(url string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, is := f.adopted[url]; is {
+		return false
+	}
+	f.adopted[url] = struct{}{}
+	return true
+}
+
+func (f *Fetcher) disown(url string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.adopted, url)
 }
 
 // kept is a body whose octets are kept as they pass.
@@ -201,6 +230,8 @@ type keeping struct {
 	meta *Meta
 	held []Span
 	over bool
+	// adopted: no other whole body of url is kept until this one is.
+	adopted bool
 }
 
 // add keeps p at off. A disk that takes no more takes nothing away.
@@ -228,13 +259,16 @@ func (k *keeping) end() {
 		return
 	}
 	done := make(chan struct{})
-	f.keeping[k.url] = done
+	f.keeping[k.url] = incoming{done, max(keepingTime, k.meta.ResponseTime.Sub(k.meta.RequestTime))}
 	f.wg.Go(func() {
 		k.store()
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		close(done)
-		if f.keeping[k.url] == done {
+		if k.adopted {
+			delete(f.adopted, k.url)
+		}
+		if f.keeping[k.url].done == done {
 			delete(f.keeping, k.url)
 		}
 	})
@@ -265,22 +299,30 @@ func (k *keeping) store() {
 	k.w.Release()
 }
 
-// keepingTime is how long a question for a part waits for parts of the same
-// URL that are just being stored. It takes some milliseconds unless
-// the disk is overloaded.
-const keepingTime = 500 * time.Millisecond
+// keepingTime is how long a question waits at least for parts of the same URL
+// that are just being stored, which takes some milliseconds unless the disk is
+// overloaded. It waits as long as the origin took to answer, if that was
+// longer: to ask it again takes that.
+const keepingTime = 200 * time.Millisecond
+
+// incoming is a part on its way into the cache, and how long to wait for it.
+type incoming struct {
+	done     chan struct{}
+	patience time.Duration
+}
 
 func (f *Fetcher) awaitKeeping(ctx context.Context, url string) {
 	f.mu.Lock()
-	done := f.keeping[url]
+	k, is := f.keeping[url]
 	f.mu.Unlock()
-	if done == nil {
+	if !is {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, keepingTime)
-	defer cancel()
+	patience := time.NewTimer(k.patience)
+	defer patience.Stop()
 	select {
-	case <-done:
+	case <-k.done:
+	case <-patience.C:
 	case <-ctx.Done():
 	}
 }

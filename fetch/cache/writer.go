@@ -27,7 +27,9 @@ func (s *Store) Create(req *fetch.Request, m *fetch.Meta) (fetch.Writer, error) 
 	if err := s.reserve(w, w.room); err != nil {
 		return nil, fmt.Errorf("cache: reserve %d octets: %w", m.Length, err)
 	}
-	if w.file, err = s.bodies.create(w.name); err != nil {
+	if m.Length >= 0 && m.Length <= lateLength {
+		w.file = &lateFile{create: func() (file, error) { return s.bodies.create(w.name) }, octets: make([]byte, 0, m.Length)}
+	} else if w.file, err = s.bodies.create(w.name); err != nil {
 		s.release(w)
 		return nil, fmt.Errorf("cache: create body: %w", err)
 	}

@@ -40,13 +40,13 @@ func parts() []Case {
 			status(200).body(digits).want("!Content-Range", "Content-Length: 10"),
 		get().body(digits))
 	s.add("9111 §3.4", "no completion by another version", first,
-		get().from(Answer{Body: "abcdefghij", Fields: []string{`ETag: "b"`, "Cache-Control: max-age=3600"}}.seeing(`If-Range: "a"`),
-			Answer{Body: "abcdefghij", Fields: []string{`ETag: "b"`, "Cache-Control: max-age=3600"}}.seeing("!Range")),
+		get().from(Answer{Body: "abcdefghij", Fields: []string{`ETag: "b"`, "Cache-Control: max-age=3600"}}.seeing(`If-Range: "a"`)).
+			status(200).body("abcdefghij"),
 		get().body("abcdefghij"))
 	s.add("9111 §3.4", "parts of two versions are not combined",
 		ask("0-4").from(sent(0, 5, `ETag: "b"`, "Cache-Control: max-age=3600", "Date: {now-60}")),
 		ask("7-9").from(Answer{Body: digits, Fields: kept}.seeing(`If-Range: "b"`), sent(7, 10, kept...).seeing("!If-Range")),
-		get("Cache-Control: no-cache").from(Answer{Body: digits, Fields: kept}.seeing("!Range")))
+		get("Cache-Control: no-cache").from(Answer{Body: digits, Fields: kept}).status(200).body(digits))
 	weak := []string{`ETag: W/"a"`, "Cache-Control: max-age=3600"}
 	s.add("9111 §3.4", "parts without a strong validator are not combined",
 		ask("0-4").from(sent(0, 5, weak...)), ask("5-9").from(sent(5, 10, weak...)), get().from(Answer{Body: digits, Fields: weak}.seeing("!Range")))

@@ -45,6 +45,8 @@ func validation() []Case {
 		get(`If-None-Match: "x"`).from(unchanged(`ETag: "a"`)).status(200).body("first"))
 	s.add("9111 §4.3.2", "a condition with nothing stored goes to the origin",
 		get(`If-None-Match: "a"`).from(unchanged(`ETag: "a"`).seeing(`If-None-Match: "a"`)).status(304).body(None))
+	s.add("9111 §4.3.2", "a 200 to a client's condition is stored",
+		get(`If-None-Match: "a"`).from(says("Cache-Control: max-age=3600", `ETag: "b"`)), Step{Again: true}.body("first"))
 	s.add("9111 §4.3.2", "a 304 to a client's condition is not stored",
 		get(`If-None-Match: "a"`).from(unchanged(`ETag: "a"`, "Cache-Control: max-age=3600")).status(304).body(None), miss())
 	s.add("8246 §2", "a condition on what is immutable",
