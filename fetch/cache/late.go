@@ -13,28 +13,31 @@ import (
 const lateLength = 64 << 10
 
 // lateFile is a body in memory until it must last. It may be used by many
-// goroutines at once, but for Read and Seek.
+// goroutines at once, but for Read and Seek. Who reads never waits for the disk
+// while the file is made.
 type lateFile struct {
 	create func() (file, error)
 
-	mu     sync.RWMutex // guards following
-	octets []byte
-	made   file // nil until it is there
+	change sync.Mutex // held while octets are written or the file is made
+
+	mu     sync.RWMutex // guards following, which change under change alone
+	octets []byte       // all there is, until more is written to the file
+	made   file         // nil until it is there
 	closed bool
 }
 
-// make returns the file with what was written.
-func (l *lateFile) make() (file, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// file returns the file, with what was written.
+func (l *lateFile) file() (file, error) {
+	l.change.Lock()
+	defer l.change.Unlock()
 	return l.makeLocked()
 }
 
 func (l *lateFile) makeLocked() (file, error) {
-	if l.closed {
+	switch {
+	case l.closed:
 		return nil, os.ErrClosed
-	}
-	if l.made != nil {
+	case l.made != nil:
 		return l.made, nil
 	}
 	f, err := l.create()
@@ -45,14 +48,18 @@ func (l *lateFile) makeLocked() (file, error) {
 		f.Close()
 		return nil, err
 	}
-	l.made, l.octets = f, nil
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.made = f
 	return f, nil
 }
 
 func (l *lateFile) WriteAt(p []byte, off int64) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.change.Lock()
+	defer l.change.Unlock()
 	if end := off + int64(len(p)); l.made == nil && end <= lateLength && !l.closed {
+		l.mu.Lock()
+		defer l.mu.Unlock()
 		if missing := end - int64(len(l.octets)); missing > 0 {
 			l.octets = append(l.octets, make([]byte, missing)...)
 		}
@@ -62,6 +69,9 @@ func (l *lateFile) WriteAt(p []byte, off int64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	l.mu.Lock()
+	l.octets = nil
+	l.mu.Unlock()
 	return f.WriteAt(p, off)
 }
 
@@ -71,7 +81,7 @@ func (l *lateFile) ReadAt(p []byte, off int64) (int, error) {
 	switch {
 	case l.closed:
 		return 0, os.ErrClosed
-	case l.made != nil:
+	case l.octets == nil && l.made != nil:
 		return l.made.ReadAt(p, off)
 	case len(p) == 0: // as a file says
 		return 0, nil
@@ -87,6 +97,8 @@ func (l *lateFile) ReadAt(p []byte, off int64) (int, error) {
 
 // Close leaves no file behind where none was made.
 func (l *lateFile) Close() error {
+	l.change.Lock()
+	defer l.change.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -100,7 +112,7 @@ func (l *lateFile) Close() error {
 }
 
 func (l *lateFile) Read(p []byte) (int, error) {
-	f, err := l.make()
+	f, err := l.file()
 	if err != nil {
 		return 0, err
 	}
@@ -108,7 +120,7 @@ func (l *lateFile) Read(p []byte) (int, error) {
 }
 
 func (l *lateFile) Seek(offset int64, whence int) (int64, error) {
-	f, err := l.make()
+	f, err := l.file()
 	if err != nil {
 		return 0, err
 	}
@@ -116,7 +128,7 @@ func (l *lateFile) Seek(offset int64, whence int) (int64, error) {
 }
 
 func (l *lateFile) Stat() (fs.FileInfo, error) {
-	f, err := l.make()
+	f, err := l.file()
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +136,7 @@ func (l *lateFile) Stat() (fs.FileInfo, error) {
 }
 
 func (l *lateFile) Sync() error {
-	f, err := l.make()
+	f, err := l.file()
 	if err != nil {
 		return err
 	}
@@ -132,9 +144,12 @@ func (l *lateFile) Sync() error {
 }
 
 func (l *lateFile) Truncate(size int64) error {
-	f, err := l.make()
+	f, err := l.file()
 	if err != nil {
 		return err
 	}
+	l.mu.Lock()
+	l.octets = nil
+	l.mu.Unlock()
 	return f.Truncate(size)
 }

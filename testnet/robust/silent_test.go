@@ -46,7 +46,7 @@ func TestOriginThatTimesOut(t *testing.T) {
 		began := time.Now()
 		resp, text := ask(r)
 		r.status(resp, text, 504)
-		r.named(resp, "http_response_timeout")
+		r.named(resp, "connection_read_timeout")
 		r.Logf("504 after %s", time.Since(began).Round(time.Second))
 		if got := <-stale; got != "200 old" {
 			r.Errorf("what is stored did not stand in: %s", got)
