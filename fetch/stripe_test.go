@@ -334,3 +334,21 @@ func TestRarestFirst(t *testing.T) {
 		t.Errorf("all begin with the same pieces: %v", begun)
 	}
 }
+
+// TestHintsDelayStripesOnly: a hint of back-off keeps a member from its stripe,
+// and not from feeding a reader that starves.
+func TestHintsDelayStripesOnly(t *testing.T) {
+	v := fresh(6, 0)
+	v.Crowd.NotBefore = v.Now + time.Second
+	if p := fetch.Next(v); !p.Take.Empty() || p.Origin != fetch.Stay {
+		t.Errorf("in spite of a hint: %+v", p)
+	}
+	v.Hungry = v.Now - 4*time.Second
+	if p := fetch.Next(v); !p.Take.Empty() || p.Origin != fetch.Return {
+		t.Errorf("the reader starves: %+v", p)
+	}
+	v.Hungry, v.Crowd.NotBefore = -1, v.Now
+	if p := fetch.Next(v); p.Take.Empty() {
+		t.Errorf("the hint is over: %+v", p)
+	}
+}
