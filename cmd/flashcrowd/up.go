@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/flashcrowd/flashcrowd/fetch/swarm"
 	"github.com/flashcrowd/flashcrowd/node"
 )
 
@@ -34,6 +35,9 @@ func (c *upCmd) Run(s *session) error {
 	config, err := configOf(&c.faceFlags, &c.nodeFlags, &c.logFlags)
 	if err != nil {
 		return err
+	}
+	if config.Network != node.DefaultNetwork && config.Network != "" {
+		swarm.TrustObservers(1)
 	}
 	config.Logger = config.NewLogger(s.talk)
 	n, err := node.New(s.ctx, config)

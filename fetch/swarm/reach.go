@@ -7,6 +7,7 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/host/autorelay"
+	"github.com/libp2p/go-libp2p/p2p/host/observedaddrs"
 )
 
 // Reach says what a node does to be reached from outside of a router that
@@ -58,3 +59,9 @@ func (r Reach) options() []libp2p.Option {
 	}
 	return options
 }
+
+// TrustObservers sets how many others, in different places, must have seen this
+// node at an address before it tells that address on. The default of libp2p, 4,
+// is for large networks; in a small one nobody else may be there to look. It
+// holds for the whole process, and is called before there is a host.
+func TrustObservers(n int) { observedaddrs.ActivationThresh = n }

@@ -22,7 +22,8 @@ type Host struct {
 	Addr netip.Addr
 
 	net  *Net
-	port string // the switch's end of its line
+	at   string // the host that holds the other end of its line
+	port string // the other end of its line
 }
 
 // Command prepares a program that runs on the host, as exec.CommandContext

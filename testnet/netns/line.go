@@ -40,7 +40,7 @@ func (h *Host) SetLine(ctx context.Context, l Line) error {
 	if err := h.net.tc(ctx, h.Name, qdisc("eth0", l.Up, l.Queue)...); err != nil {
 		return err
 	}
-	return h.net.tc(ctx, router, qdisc(h.port, l.Down, l.Queue)...)
+	return h.net.tc(ctx, h.at, qdisc(h.port, l.Down, l.Queue)...)
 }
 
 // qdisc shapes what leaves by a device. The bucket holds 5 ms: enough for the
@@ -76,7 +76,7 @@ func (h *Host) Traffic(ctx context.Context) (Traffic, error) {
 	if err != nil {
 		return Traffic{}, err
 	}
-	down, err := h.net.count(ctx, router, h.port)
+	down, err := h.net.count(ctx, h.at, h.port)
 	return Traffic{
 		Sent: up.Bytes, Received: down.Bytes, SentDropped: up.Drops, ReceivedDropped: down.Drops,
 		SentBody: max(up.Bytes-headers*up.Packets, 0),

@@ -3,6 +3,7 @@
 package netns
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -23,6 +24,10 @@ type Net struct {
 	// Dir is a folder for what its programs write, readable by every user. It
 	// goes with the network.
 	Dir string
+
+	// First is the first octet of all addresses on the switch. If zero, 10,
+	// whose addresses are private; 11 looks public to programs that care.
+	First byte
 
 	hosts  int
 	reaper *exec.Cmd
@@ -126,29 +131,37 @@ func (n *Net) Host(ctx context.Context, name string, line Line) (*Host, error) {
 		return nil, fmt.Errorf("netns: more than %d hosts", maxHosts)
 	}
 	h := &Host{
-		Name: name, Addr: netip.AddrFrom4([4]byte{10, 77, byte(n.hosts), 1}),
-		net: n, port: "port" + strconv.Itoa(n.hosts),
+		Name: name, Addr: netip.AddrFrom4([4]byte{cmp.Or(n.First, 10), 77, byte(n.hosts), 1}),
+		net: n, at: router, port: "port" + strconv.Itoa(n.hosts),
 	}
-	ns := n.Prefix + name
-	if err := run(ctx, "ip", "netns", "add", ns); err != nil {
+	if err := h.plug(ctx, "switch", 8); err != nil {
 		return nil, err
 	}
+	return h, h.SetLine(ctx, line)
+}
+
+// plug makes the namespace of h and joins it to a bridge.
+func (h *Host) plug(ctx context.Context, bridge string, bits int) error {
+	n, ns := h.net, h.net.Prefix+h.Name
+	if err := run(ctx, "ip", "netns", "add", ns); err != nil {
+		return err
+	}
 	for _, step := range [][]string{
-		{router, "link", "add", h.port, "type", "veth", "peer", "name", "eth0", "netns", ns},
-		{router, "link", "set", h.port, "master", "switch", "up"},
-		{name, "link", "set", "lo", "up"},
-		{name, "addr", "add", h.Addr.String() + "/8", "dev", "eth0"},
-		{name, "link", "set", "eth0", "up"},
+		{h.at, "link", "add", h.port, "type", "veth", "peer", "name", "eth0", "netns", ns},
+		{h.at, "link", "set", h.port, "master", bridge, "up"},
+		{h.Name, "link", "set", "lo", "up"},
+		{h.Name, "addr", "add", h.Addr.String() + "/" + strconv.Itoa(bits), "dev", "eth0"},
+		{h.Name, "link", "set", "eth0", "up"},
 	} {
 		if err := n.ip(ctx, step[0], step[1:]...); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	reno := h.Command(ctx, "sh", "-c", "echo reno >/proc/sys/net/ipv4/tcp_congestion_control")
 	if out, err := reno.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("netns: set reno on %s: %w: %s", name, err, out)
+		return fmt.Errorf("netns: set reno on %s: %w: %s", h.Name, err, out)
 	}
-	return h, h.SetLine(ctx, line)
+	return nil
 }
 
 // run runs a program and gives what it complained about as the error.

@@ -27,6 +27,10 @@ func TestMain(m *testing.M) {
 		panic(http.ListenAndServe(":80", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(make([]byte, bodySize))
 		})))
+	case "peer":
+		if err := peerPart(); err != nil {
+			panic(err)
+		}
 	case "fall":
 		fall()
 	}
