@@ -277,6 +277,9 @@ func (w *world) close() error {
 	for _, h := range w.net.hosts {
 		h.unplug()
 	}
+	// Readers that wait for a moment before they read again learn of it then:
+	// time stands still once this goroutine has ended.
+	time.Sleep(time.Second)
 	return errors.Join(errs...)
 }
 
