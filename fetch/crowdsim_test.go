@@ -22,7 +22,8 @@ type crowdSim struct {
 	peerDown     float64
 	delay, found time.Duration
 	nodes        []*crowdNode
-	sent         float64 // by the origin
+	every        time.Duration // how often a node plans; zero is at each step
+	sent         float64       // by the origin
 	appeared     map[int]bool
 }
 
@@ -116,7 +117,7 @@ func (s *crowdSim) view(x *crowdNode) fetch.View {
 		PeerSecond: lastSecond(x.recent, s.now), PeerSince: -1, Hungry: -1,
 		Origin: fetch.OriginView{Open: x.lead, Until: s.layout.Length, Returns: true, Second: lastSecond(x.own, s.now), Rate: -1},
 	}
-	known := false
+	known, second := false, lastSecond(x.recent, s.now)
 	for _, y := range s.nodes {
 		if !s.knows(x, y) || y.done < 0 {
 			continue
@@ -140,7 +141,7 @@ func (s *crowdSim) view(x *crowdNode) fetch.View {
 				p.Orders = append(p.Orders, o.Order)
 			}
 		}
-		p.Second = lastSecond(x.recent, s.now)
+		p.Second = second
 		p.Rate = s.peerUp / float64(len(s.nodes))
 		v.Peers = append(v.Peers, p)
 	}
@@ -285,7 +286,7 @@ func (s *crowdSim) run(limit time.Duration) (last time.Duration, ok bool) {
 		for _, x := range s.nodes {
 			if x.done == 0 && !x.idles {
 				busy = true
-				if s.now >= x.arrives {
+				if s.now >= x.arrives && s.plans(x) {
 					s.apply(x, fetch.Next(s.view(x)))
 				}
 			}
@@ -296,6 +297,11 @@ func (s *crowdSim) run(limit time.Duration) (last time.Duration, ok bool) {
 		s.move()
 	}
 	return s.now, false
+}
+
+// plans reports whether it is x's turn to plan.
+func (s *crowdSim) plans(x *crowdNode) bool {
+	return s.every == 0 || (s.now/crowdStep+time.Duration(x.id))%(s.every/crowdStep) == 0
 }
 
 func (s *crowdSim) copies() float64 { return s.sent / float64(s.layout.Length) }
@@ -329,5 +335,22 @@ func TestCrowdSharesOneCopy(t *testing.T) {
 				t.Errorf("want %.2f of the bound and %.2f copies", c.ratio, c.copies)
 			}
 		})
+	}
+}
+
+// TestNewcomers: 200 members come 0.1 s apart to a crowd in which nobody was
+// complete when the first ones came. All are done soon after the last has come:
+// the origin, of which each takes until it has met others, is in nobody's way.
+func TestNewcomers(t *testing.T) {
+	s := newCrowdSim(newRand(200), 200, 4*mib)
+	s.every = 100 * time.Millisecond
+	for i, x := range s.nodes {
+		x.arrives = time.Duration(i) * 100 * time.Millisecond
+	}
+	took, ok := s.run(2 * time.Minute)
+	bound := s.bound()
+	t.Logf("took %v, bound %v (%.2f), %.2f copies", took, bound, took.Seconds()/bound.Seconds(), s.copies())
+	if !ok || took.Seconds() > 1.3*bound.Seconds() {
+		t.Error("want 1.3 of the bound")
 	}
 }
