@@ -36,6 +36,8 @@ func accepts(t *testing.T, a *Authority, host string) bool {
 	return err == nil
 }
 
+// TestConstraintsFollowTheList is TL7 for Go; testnet has it for OpenSSL and
+// Chromium.
 func TestConstraintsFollowTheList(t *testing.T) {
 	for _, tc := range []struct {
 		globs     []string
@@ -64,6 +66,7 @@ func TestConstraintsFollowTheList(t *testing.T) {
 	}
 }
 
+// TestFilesAreForTheOwnerAlone is TL5.
 func TestFilesAreForTheOwnerAlone(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ca")
 	a, renewed := open(t, dir, "a.test")
