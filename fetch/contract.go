@@ -72,7 +72,8 @@ type Stored struct {
 	// 5861 section 3).
 	Unwanted, Revalidate bool
 	// Body is the complete body, at its first octet; it may be an *os.File, or
-	// have Bytes() []byte that returns all of it, which nobody may change. Of an
+	// have Bytes() []byte that returns all of it, which nobody may change, or
+	// MayBeRotten(), where it was not all checked since the process began. Of an
 	// incomplete response only what is Held can be read from it.
 	Body interface {
 		io.ReadSeekCloser

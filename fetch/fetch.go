@@ -243,7 +243,7 @@ func (j *journey) stored(s *Stored) *Response {
 		size = -1
 	}
 	return &Response{
-		Status: s.Meta.Status, Header: s.Meta.Header.Clone(), Length: size, Body: s.Body, Done: j.done,
+		Status: s.Meta.Status, Header: s.Meta.Header.Clone(), Length: size, Body: j.mend(s), Done: j.done,
 	}
 }
 

@@ -94,6 +94,9 @@ type checkedBody struct {
 	at int64 // of Read
 }
 
+// MayBeRotten is as fetch.Stored says.
+func (*checkedBody) MayBeRotten() {}
+
 // Read reads on from where the last Read ended.
 func (b *checkedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadAt(p, b.at)
