@@ -71,10 +71,11 @@ type Stored struct {
 	// Revalidate: stale, and may be used at once while it is validated (RFC
 	// 5861 section 3).
 	Unwanted, Revalidate bool
-	// Body is the complete body, at its first octet; it may be an *os.File, or
-	// have Bytes() []byte that returns all of it, which nobody may change, or
-	// MayBeRotten(), where it was not all checked since the process began. Of an
-	// incomplete response only what is Held can be read from it.
+	// Body is the complete body, at its first octet. It may have Plain()
+	// *os.File, the file that is the body where it is one, or Bytes() []byte, all of
+	// it, which nobody may change, or MayBeRotten(), where it was not all checked
+	// since the process began. Of an incomplete response only what is Held can be
+	// read from it.
 	Body interface {
 		io.ReadSeekCloser
 		io.ReaderAt

@@ -25,8 +25,8 @@ type Config struct {
 	// DB is the index, which may be shared: the store's keys begin with "fc/".
 	// Whoever opened it closes it, after the store.
 	DB *pebble.DB
-	// Limit is how many octets bodies and what is kept beside them may take;
-	// 0 is DefaultLimit.
+	// Limit is how many octets bodies and what is kept beside them may take,
+	// until SetLimit; 0 is DefaultLimit.
 	Limit int64
 	// MinFree is how many octets of the disk are left to others, the index
 	// among them; 0 is DefaultMinFree, negative is none.
@@ -84,6 +84,10 @@ type Store struct {
 	// before mu.
 	rewrite sync.Mutex
 
+	// evicting is held by a writer that makes room, until the room is there:
+	// others wait for it rather than evict more. It is taken before rewrite.
+	evicting sync.Mutex
+
 	mu      sync.Mutex // guards following
 	entries entries
 	writers map[*writer]struct{}
@@ -123,7 +127,7 @@ func Open(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s.mu.Lock()
-	over, _ := s.entries.makeRoom(0)
+	over := s.entries.trim()
 	s.mu.Unlock()
 	s.discard(over, pebble.NoSync)
 	if err := s.register(); err != nil {
@@ -135,6 +139,9 @@ func Open(cfg Config) (*Store, error) {
 // fill reads what is stored into memory, and makes the disk agree.
 func (s *Store) fill() error {
 	s.entries.init(s.cfg.Limit)
+	if err := s.loadPins(); err != nil {
+		return fmt.Errorf("cache: load pins: %w", err)
+	}
 	if err := s.load(); err != nil {
 		return fmt.Errorf("cache: load index: %w", err)
 	}

@@ -139,9 +139,9 @@ func (s *Store) admit(w *writer, e *entry, marked bool) error {
 	s.entries.add(e)
 	dropped := s.entries.supersede(e)
 	if forgotten {
-		s.entries.drop(e)
+		s.entries.lose(e)
 	}
-	over, _ := s.entries.makeRoom(0)
+	over := s.entries.trim()
 	s.mu.Unlock()
 	s.logged(s.discard(append(dropped, over...), pebble.NoSync))
 	if forgotten {

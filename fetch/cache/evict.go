@@ -29,6 +29,11 @@ func (s *Store) discard(dropped []*entry, how *pebble.WriteOptions) error {
 			s.log.Warn("cache", "id", e.id, "err", err)
 		}
 	}
+	s.mu.Lock()
+	for _, e := range dropped {
+		s.entries.left(e)
+	}
+	s.mu.Unlock()
 	s.tellRemoved(dropped)
 	return err
 }
@@ -69,18 +74,10 @@ func (s *Store) tellUnshared(id dht.ID) {
 }
 
 // reserve makes the octets that w holds of the account total, evicting what
-// was not used for longest. It fails with ErrFull when there is no room under
+// goes first. It fails with ErrFull when there is no room under
 // the limit or on the disk; w then holds what it held.
 func (s *Store) reserve(w *writer, total int64) error {
-	s.mu.Lock()
-	grow := total - w.held
-	dropped, ok := s.entries.makeRoom(grow)
-	if ok {
-		s.entries.reserved += grow
-		w.held = total
-	}
-	s.mu.Unlock()
-	s.logged(s.discard(dropped, pebble.NoSync))
+	grow, ok := s.take(w, total)
 	if !ok {
 		return ErrFull
 	}
@@ -94,12 +91,58 @@ func (s *Store) reserve(w *writer, total int64) error {
 	return ErrFull
 }
 
+// take is reserve under the limit alone; it returns by how much w holds more.
+func (s *Store) take(w *writer, total int64) (grow int64, ok bool) {
+	s.mu.Lock()
+	grow = total - w.held
+	if ok = s.entries.fits(grow); ok {
+		s.entries.reserved += grow
+		w.held = total
+	}
+	s.mu.Unlock()
+	if ok {
+		return grow, true
+	}
+	s.evicting.Lock()
+	defer s.evicting.Unlock()
+	s.mu.Lock()
+	grow = total - w.held
+	dropped, ok := s.entries.makeRoom(grow)
+	if ok {
+		s.entries.reserved += grow
+		w.held = total
+	}
+	s.mu.Unlock()
+	s.logged(s.discard(dropped, pebble.NoSync))
+	return grow, ok
+}
+
 // release gives back what w holds of the account.
 func (s *Store) release(w *writer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.entries.reserved -= w.held
 	w.held = 0
+}
+
+// trimIfOpen evicts what is over the limit, unless the store is closed or about
+// to be.
+func (s *Store) trimIfOpen() {
+	if !s.life.TryRLock() { // whoever closes bodies may be inside or outside
+		return
+	}
+	defer s.life.RUnlock()
+	if !s.closed {
+		s.trim()
+	}
+}
+
+// trim evicts what is over the limit. The caller has entered.
+func (s *Store) trim() {
+	s.mu.Lock()
+	over := s.entries.trim()
+	s.mu.Unlock()
+	s.logged(s.discard(over, pebble.NoSync))
 }
 
 // spare reports whether the disk can take need octets and has MinFree left,
@@ -142,9 +185,9 @@ func (s *Store) touch(e *entry, now time.Time) {
 	if save {
 		e.saved = e.used
 	}
-	used := e.used
+	at := e.access()
 	s.mu.Unlock()
 	if save {
-		s.logged(s.cfg.DB.Set(accessKey(e.name), encodeAccess(used), pebble.NoSync))
+		s.logged(s.cfg.DB.Set(accessKey(e.name), at.encode(), pebble.NoSync))
 	}
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/flashcrowd/flashcrowd/fetch/fetchtest"
 )
 
-// TestEvictOldest: what was not used for longest goes, and no more than must;
-// also after a restart.
-func TestEvictOldest(t *testing.T) {
+// TestEvict: what was not used again goes, and no more than must; also after a
+// restart. What is open stays, however many others come.
+func TestEvict(t *testing.T) {
 	for _, reopen := range []bool{false, true} {
 		t.Run(fmt.Sprintf("reopen=%v", reopen), func(t *testing.T) {
 			dir := t.TempDir()
@@ -30,20 +30,18 @@ func TestEvictOldest(t *testing.T) {
 				m.ResponseTime = start.Add(time.Duration(i) * time.Second)
 				put(t, s, req, m, body)
 			}
-			first, firstMeta, _ := shared("0", 0)
-			st, err := s.Lookup(first, time.Now())
-			if err != nil {
-				t.Fatal(err)
+			first, _, _ := shared("0", 0)
+			if !has(t, s, first) {
+				t.Fatal("not stored")
 			}
-			defer st.Body.Close()
 			if reopen {
 				s.Close()
 				s = open(t, dir, cfg)
 			}
 			req, m, body := shared("new", 150_000)
 			put(t, s, req, m, body)
-			for path, want := range map[string]bool{"0": true, "1": false, "2": true, "3": true, "new": true} {
-				if req, _, _ := object(path, 0); has(t, s, req) != want {
+			for path, want := range map[string]bool{"1": false, "2": true, "3": true, "new": true, "0": true} {
+				if _, m, _ := object(path, 0); (len(s.variants(m.ID)) > 0) != want {
 					t.Errorf("%s: found %v, want %v", path, !want, want)
 				}
 			}
@@ -51,19 +49,64 @@ func TestEvictOldest(t *testing.T) {
 				t.Errorf("OnRemove: %v", removed)
 			}
 			checkAccount(t, s, dir)
-			for i := range 10 { // all go, and with them what is open
-				req, m, body := object(fmt.Sprint("more", i), 100_000)
-				put(t, s, req, m, body)
-				checkAccount(t, s, dir)
-			}
-			if has(t, s, first) {
-				t.Errorf("%v outlived ten others", firstMeta.URL)
-			}
-			if n, err := io.Copy(io.Discard, st.Body); n != 100_000 || err != nil {
-				t.Errorf("an evicted body that is open: %d octets, %v", n, err)
-			}
 		})
 	}
+}
+
+// TestInUseStays: a body that is open is not evicted, counts until it is
+// closed also when it is removed, and goes afterwards.
+func TestInUseStays(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, Config{Limit: 1 << 20})
+	defer s.Close()
+	const size = hotBody + 1 // not in memory
+	req, m, body := object("open", size)
+	put(t, s, req, m, body)
+	st, err := s.Lookup(req, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 30 {
+		req, m, body := object(fmt.Sprint("more", i), 100_000)
+		put(t, s, req, m, body)
+		checkAccount(t, s, dir)
+	}
+	if n, err := io.Copy(io.Discard, st.Body); n != size || err != nil {
+		t.Errorf("read %d octets, %v", n, err)
+	}
+	if again, err := s.Lookup(req, time.Now()); err != nil {
+		t.Error("evicted while it was open")
+	} else {
+		again.Body.Close()
+	}
+	if err := s.SetLimit(50_000); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.Stats().Objects; n != 1 {
+		t.Errorf("%d objects, want the one that is open", n)
+	}
+	st.Body.Close()
+	st.Body.Close()
+	if st := s.Stats(); st.Objects != 0 || st.Bytes != 0 || st.Reserved != 0 {
+		t.Errorf("after the last reader: %+v", st)
+	}
+
+	s.SetLimit(1 << 20)
+	put(t, s, req, m, body)
+	if st, err = s.Lookup(req, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.Remove(m.URL); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	if left := s.Stats(); left.Bytes != 0 || left.Reserved < size {
+		t.Errorf("removed and open: %+v", left)
+	}
+	st.Body.Close()
+	if left := s.Stats(); left.Reserved != 0 {
+		t.Errorf("removed and closed: %+v", left)
+	}
+	checkAccount(t, s, dir)
 }
 
 // TestMaxObjects: the number of objects is bounded, too.

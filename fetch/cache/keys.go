@@ -17,6 +17,7 @@ import (
 //	fc/p/ id[32] name[16]              -> part; of an incomplete response
 //	fc/s/ name[16]                     -> side
 //	fc/a/ name[16]                     -> access
+//	fc/k/ id[32]                       -> a URL; what is pinned
 //	fc/m/ id[32] hash(etag, coding)[16]-> memo
 //	fc/t/ time[8] key of a memo[48]    -> nothing; memos by age
 const (
@@ -24,6 +25,7 @@ const (
 	prefixPart   = "fc/p/"
 	prefixSide   = "fc/s/"
 	prefixAccess = "fc/a/"
+	prefixPin    = "fc/k/"
 	prefixMemo   = "fc/m/"
 	prefixAge    = "fc/t/"
 )
@@ -55,6 +57,8 @@ func parseObjectKey(prefix string, key []byte) (id dht.ID, n name, ok bool) {
 	copy(n[:], key[len(prefix)+len(id):])
 	return id, n, true
 }
+
+func pinKey(id dht.ID) []byte { return append([]byte(prefixPin), id[:]...) }
 
 func sideKey(n name) []byte   { return append([]byte(prefixSide), n[:]...) }
 func accessKey(n name) []byte { return append([]byte(prefixAccess), n[:]...) }

@@ -1,9 +1,11 @@
 package cache
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/dht"
@@ -19,6 +21,8 @@ type Item struct {
 	Bytes int64
 	// Used is when it was last used, to the second.
 	Used time.Time
+	// Pinned: it is not evicted.
+	Pinned bool
 }
 
 // List yields what is stored, the last used first. It holds no lock while it
@@ -58,12 +62,13 @@ func (s *Store) Shared() iter.Seq[dht.ID] {
 func (s *Store) snapshot() []*entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make([]*entry, 0, s.entries.recency.Len())
-	for el := s.entries.recency.Front(); el != nil; el = el.Next() {
-		if e := el.Value.(*entry); !e.part {
+	all := make([]*entry, 0, s.entries.count)
+	for e := range s.entries.all() {
+		if !e.part {
 			all = append(all, e)
 		}
 	}
+	slices.SortFunc(all, func(a, b *entry) int { return cmp.Compare(b.turn, a.turn) })
 	return all
 }
 
@@ -78,14 +83,15 @@ func (s *Store) item(e *entry) (Item, bool) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Item{r.meta, r.digest, e.size, time.Unix(e.used, 0)}, !e.gone
+	return Item{r.meta, r.digest, e.size, time.Unix(e.used, 0), s.entries.pinned(e)}, !e.gone
 }
 
 // errForgotten: Remove was called for the URL that is being written.
 var errForgotten = errors.New("cache: removed while it was written")
 
 // Remove removes all that is known of url: the stored responses, whose number
-// it returns, what is being written, and the digests of earlier downloads.
+// it returns, what is being written, the digests of earlier downloads, and the
+// pin.
 // When it returns they are gone for good; who has a body open may read it to
 // the end.
 func (s *Store) Remove(url string) (int, error) {
@@ -107,6 +113,9 @@ func (s *Store) Remove(url string) (int, error) {
 	}
 	s.mu.Unlock()
 	if err := s.unindex(written, durable); err != nil {
+		return 0, fmt.Errorf("cache: remove: %w", err)
+	}
+	if _, err := s.unpin(id); err != nil {
 		return 0, fmt.Errorf("cache: remove: %w", err)
 	}
 	n, err := s.removeAll(append(s.variants(id), s.parts(id)...), durable)

@@ -115,7 +115,7 @@ func (s *Store) loadAccesses(b *pebble.Batch, found map[name]*entry) error {
 		n, ok := parseNameKey(prefixAccess, key)
 		at, err := decodeAccess(value)
 		if e := found[n]; ok && err == nil && e != nil {
-			e.used, e.saved = at, at
+			e.used, e.saved, e.main, e.hits = at.used, at.used, at.main, at.hits
 		} else if !ok || e == nil {
 			b.Delete(key, nil)
 		}
@@ -243,9 +243,9 @@ func forgetKeys(b *pebble.Batch, e *entry) {
 func (s *Store) saveAccessesLocked() error {
 	b := s.cfg.DB.NewBatch()
 	defer b.Close()
-	for el := s.entries.recency.Front(); el != nil; el = el.Next() {
-		if e := el.Value.(*entry); e.used != e.saved {
-			b.Set(accessKey(e.name), encodeAccess(e.used), nil)
+	for e := range s.entries.all() {
+		if e.used != e.saved {
+			b.Set(accessKey(e.name), e.access().encode(), nil)
 			e.saved = e.used
 		}
 	}

@@ -43,8 +43,8 @@ func (s *Store) Lookup(req *fetch.Request, now time.Time) (*fetch.Stored, error)
 	}
 	st, err := s.stored(req, e, r, now)
 	if err == nil {
-		if f, plain := st.Body.(file); plain {
-			s.hot.put(e, r, f)
+		if b, plain := st.Body.(*plainBody); plain {
+			s.hot.put(e, r, b.file)
 		}
 	}
 	return st, err
@@ -178,7 +178,7 @@ func (s *Store) readSide(e *entry, r *record) (side, error) {
 // reject removes e, which is not what it was. Nobody is blamed.
 func (s *Store) reject(e *entry, why error) {
 	s.mu.Lock()
-	was := s.entries.drop(e)
+	was := s.entries.lose(e)
 	s.mu.Unlock()
 	if was {
 		s.log.Warn("rejected", "id", e.id, "err", why)
@@ -194,13 +194,24 @@ const checkedAtOnce = 8 << 20
 // open opens the body of e, whose record is r: a plain file if this process
 // trusts all of it. Side data is returned too when it was needed.
 func (s *Store) open(e *entry, r *record) (body, *side, error) {
+	h := s.hold(e)
+	b, sd, err := s.openHeld(e, r, h)
+	if err != nil {
+		h.release()
+		return nil, nil, err
+	}
+	return b, sd, nil
+}
+
+// openHeld is open; h, which holds e, is the body's when there is one.
+func (s *Store) openHeld(e *entry, r *record, h *held) (body, *side, error) {
 	f, info, err := s.openSized(e)
 	if err != nil {
 		return nil, nil, err
 	}
 	layout := r.digest.Layout()
 	if e.trust.begin(info, layout.Pieces()) {
-		return f, nil, nil
+		return &plainBody{f, h}, nil, nil
 	}
 	sd, err := s.readSide(e, r)
 	if err != nil {
@@ -208,7 +219,7 @@ func (s *Store) open(e *entry, r *record) (body, *side, error) {
 		f.Close()
 		return nil, nil, err
 	}
-	b := &checkedBody{file: f, layout: layout, pieces: sd.pieces, trust: e.trust}
+	b := &checkedBody{file: f, layout: layout, pieces: sd.pieces, trust: e.trust, held: h}
 	return s.openChecked(e, b, &sd)
 }
 
@@ -251,10 +262,10 @@ func (s *Store) openChecked(e *entry, b *checkedBody, sd *side) (body, *side, er
 	}
 	b.reject = func(why error) { s.reject(e, why) }
 	if err := b.checkAll(); err != nil {
-		b.Close()
+		b.file.Close()
 		return nil, nil, err
 	}
-	return b.file, sd, nil
+	return &plainBody{b.file, b.held}, sd, nil
 }
 
 // urlID returns the ID of a URL in text form.

@@ -231,23 +231,41 @@ func decodeSide(b []byte, of verify.Digest) (side, error) {
 	return s, nil
 }
 
-// access is when an object was last used, in seconds since 1970.
-func encodeAccess(at int64) []byte {
+// access is how an object was used: when last, in seconds since 1970, and where
+// it stands in the queues.
+type access struct {
+	used int64
+	main bool
+	hits uint8
+}
+
+func (e *entry) access() access { return access{e.used, e.main, e.hits} }
+
+func (a access) encode() []byte {
 	e := newEncoder(accessVersion)
-	e.number(uint64(at))
+	e.number(uint64(a.used))
+	e.number(uint64(a.hits)<<1 | flag(a.main, 1))
 	return e.seal()
 }
 
-const accessVersion = 1
+// accessVersion is the form of accesses. Those of version 1 end behind the time.
+const accessVersion = 2
 
-func decodeAccess(b []byte) (int64, error) {
-	d, err := newDecoder(b, accessVersion)
-	if err != nil {
-		return 0, err
+func decodeAccess(b []byte) (access, error) {
+	version := byte(accessVersion)
+	if len(b) > 0 && b[0] == 1 {
+		version = 1
 	}
-	at := d.number()
+	d, err := newDecoder(b, version)
+	if err != nil {
+		return access{}, err
+	}
+	at, standing := d.number(), 0
+	if version > 1 {
+		standing = d.int(maxHits<<1 | 1)
+	}
 	if at > math.MaxInt64 {
 		d.failed = true
 	}
-	return int64(at), d.end()
+	return access{int64(at), standing&1 != 0, uint8(standing >> 1)}, d.end()
 }

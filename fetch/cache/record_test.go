@@ -87,7 +87,7 @@ func FuzzRecord(f *testing.F) {
 	f.Add(full)
 	f.Add(sideOf(seal))
 	f.Add(memo{seal.Digest, t0}.encode())
-	f.Add(encodeAccess(5))
+	f.Add(access{5, true, 2}.encode())
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		sealed := newEncoder(1)

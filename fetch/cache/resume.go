@@ -74,7 +74,7 @@ func (s *Store) unclaim(e *entry) {
 	s.mu.Lock()
 	e.gone = false
 	s.entries.add(e)
-	over, _ := s.entries.makeRoom(0)
+	over := s.entries.trim()
 	s.mu.Unlock()
 	s.logged(s.discard(over, pebble.NoSync))
 }
@@ -136,6 +136,7 @@ func (s *Store) Partial(req *fetch.Request, now time.Time) (*fetch.Stored, error
 
 // storedPart opens e, of which p is known, as an answer to req.
 func (s *Store) storedPart(req *fetch.Request, e *entry, p *part, now time.Time) (*fetch.Stored, error) {
+	h := s.hold(e)
 	f, err := s.bodies.reopen(e.name)
 	if err == nil {
 		var info fs.FileInfo
@@ -146,6 +147,7 @@ func (s *Store) storedPart(req *fetch.Request, e *entry, p *part, now time.Time)
 		}
 	}
 	if err != nil {
+		h.release()
 		if errors.Is(err, fs.ErrNotExist) {
 			s.reject(e, err)
 		}
@@ -153,7 +155,7 @@ func (s *Store) storedPart(req *fetch.Request, e *entry, p *part, now time.Time)
 	}
 	s.touch(e, now)
 	v := judge(requestControl(req.Header), req.Face, p.meta, p.invalid, now)
-	b := &partBody{file: f, length: p.meta.Length, chunks: p.chunks, trust: e.trust}
+	b := &partBody{file: f, length: p.meta.Length, chunks: p.chunks, trust: e.trust, held: h}
 	b.reject = func(why error) {
 		if s.enter() {
 			defer s.leave()
@@ -238,6 +240,7 @@ type partBody struct {
 	chunks []chunk
 	trust  *trust
 	reject func(error)
+	held   *held
 	at     int64 // of Read
 }
 
@@ -361,4 +364,4 @@ func (b *partBody) sound() (out []chunk) {
 }
 
 // Close ends reading.
-func (b *partBody) Close() error { return b.file.Close() }
+func (b *partBody) Close() error { return b.held.close(b.file) }

@@ -26,7 +26,7 @@ func (s *Store) change(e *entry, how *pebble.WriteOptions, next func(*record) *r
 		return nil, err
 	}
 	s.mu.Lock()
-	over, _ := s.entries.makeRoom(0) // the record may have grown
+	over := s.entries.trim() // the record may have grown
 	s.mu.Unlock()
 	s.logged(s.discard(over, pebble.NoSync))
 	return r, nil
@@ -193,7 +193,7 @@ func (s *Store) removeAll(es []*entry, how *pebble.WriteOptions) (int, error) {
 	var dropped []*entry
 	s.mu.Lock()
 	for _, e := range es {
-		if s.entries.drop(e) {
+		if s.entries.lose(e) {
 			dropped = append(dropped, e)
 		}
 	}

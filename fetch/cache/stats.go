@@ -11,7 +11,8 @@ type Stats struct {
 	// Objects that are stored.
 	Objects int
 	// Bytes they take, with all that is kept beside the bodies, and those
-	// that are reserved for bodies being written.
+	// that are reserved: for bodies being written, and for removed ones that
+	// somebody still reads.
 	Bytes, Reserved int64
 	// Limit on the sum of both.
 	Limit int64
@@ -21,7 +22,8 @@ type Stats struct {
 func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Stats{s.entries.recency.Len(), s.entries.bytes, s.entries.reserved, s.entries.limit}
+	es := &s.entries
+	return Stats{es.count, es.bytes, es.reserved + es.lingering, es.limit}
 }
 
 // register adds the gauges of design.md section 11.

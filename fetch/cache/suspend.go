@@ -230,7 +230,7 @@ func (s *Store) admitPart(w *writer, e *entry) bool {
 	s.entries.add(e)
 	e.used = time.Now().Unix()
 	dropped := s.entries.supersede(e)
-	over, _ := s.entries.makeRoom(0)
+	over := s.entries.trim()
 	s.mu.Unlock()
 	s.logged(s.discard(append(dropped, over...), pebble.NoSync))
 	return true

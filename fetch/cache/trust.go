@@ -75,7 +75,7 @@ type body interface {
 }
 
 var (
-	_ body = file(nil)
+	_ body = (*plainBody)(nil)
 	_ body = (*checkedBody)(nil)
 )
 
@@ -90,6 +90,7 @@ type checkedBody struct {
 	// reject is called when a piece is wrong or cannot be read. It is set
 	// before anybody else gets the body.
 	reject func(error)
+	held   *held
 
 	at int64 // of Read
 }
@@ -224,4 +225,4 @@ func (b *checkedBody) checkAll() error {
 }
 
 // Close ends reading.
-func (b *checkedBody) Close() error { return b.file.Close() }
+func (b *checkedBody) Close() error { return b.held.close(b.file) }

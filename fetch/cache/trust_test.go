@@ -114,7 +114,7 @@ func TestCheckedBody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, plain := st.Body.(*os.File); !plain {
+	if _, plain := st.Body.(*plainBody); !plain {
 		t.Errorf("a body that was just written is a %T", st.Body)
 	}
 	st.Body.Close()
@@ -146,7 +146,7 @@ func TestCheckedBody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, plain := st.Body.(*os.File); plain != (round == 1) {
+		if _, plain := st.Body.(*plainBody); plain != (round == 1) {
 			t.Errorf("round %d: body is a %T", round, st.Body)
 		}
 		got, err := io.ReadAll(st.Body)

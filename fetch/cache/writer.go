@@ -44,8 +44,8 @@ func (s *Store) admissible(req *fetch.Request, m *fetch.Meta) error {
 	if why := unstorable(req, m); why != "" {
 		return fmt.Errorf("%w: %s", fetch.ErrNotStorable, why)
 	}
-	if m.Length > s.cfg.Limit {
-		return fmt.Errorf("%w: %w for %d octets under a limit of %d", fetch.ErrNotStorable, ErrFull, m.Length, s.cfg.Limit)
+	if limit := s.Stats().Limit; m.Length > limit {
+		return fmt.Errorf("%w: %w for %d octets under a limit of %d", fetch.ErrNotStorable, ErrFull, m.Length, limit)
 	}
 	if id, err := urlID(m.URL); err != nil || id != m.ID {
 		return fmt.Errorf("%w: id is not of the url", fetch.ErrNotStorable)

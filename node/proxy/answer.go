@@ -121,7 +121,8 @@ func (a *answer) Write(p []byte) (int, error) {
 // kernel send it.
 func (a *answer) ReadFrom(src io.Reader) (int64, error) {
 	rf, ok := a.ResponseWriter.(io.ReaderFrom)
-	if !ok || !isFile(src) {
+	src, plain := plainFile(src)
+	if !ok || !plain {
 		return a.copyFrom(src)
 	}
 	a.commit()
@@ -138,12 +139,23 @@ func isReset(err error) bool {
 	return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
 }
 
-func isFile(src io.Reader) bool {
-	if l, ok := src.(*io.LimitedReader); ok {
-		src = l.R
+// plainFile returns src with the file in it that the kernel can send, and
+// whether there is one (fetch.Stored).
+func plainFile(src io.Reader) (io.Reader, bool) {
+	limited, ok := src.(*io.LimitedReader)
+	if !ok {
+		_, ok = src.(*os.File)
+		return src, ok
 	}
-	_, ok := src.(*os.File)
-	return ok
+	switch r := limited.R.(type) {
+	case *os.File:
+		return src, true
+	case interface{ Plain() *os.File }:
+		if f := r.Plain(); f != nil {
+			return io.LimitReader(f, limited.N), true
+		}
+	}
+	return src, false
 }
 
 // copyFrom sends src as it comes: what is there goes out before the next read
