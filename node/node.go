@@ -291,7 +291,8 @@ func (n *Node) openAdmin(context.Context) error {
 		Addr: f.addr(), Status: n.Status, Peers: n.Peers, Faces: n.where,
 		Why: func(url string) (any, bool) { return n.fetch.Receipt(url) }, Metrics: n.metrics, Logger: n.log,
 		Certificate: n.certificate(), Token: token, Pause: n.pause,
-		Objects: n.objects, Remove: n.store.Remove,
+		Objects: n.objects, Remove: n.store.Remove, Pin: n.store.Pin, Unpin: n.store.Unpin, Verify: n.verifyCache,
+		Settings: n.settings(),
 	})
 	return nil
 }

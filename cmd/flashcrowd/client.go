@@ -56,6 +56,13 @@ func (f *askFlags) find() (*client, error) {
 	return &client{base, &http.Client{Transport: transport, Timeout: askTimeout}}, nil
 }
 
+// patient returns a client that waits for an answer as long as it takes.
+func (c *client) patient() *client {
+	patient := *c.http
+	patient.Timeout = 0
+	return &client{c.base, &patient}
+}
+
 func (f *askFlags) adminURL() (string, error) {
 	if f.named() {
 		if strings.Contains(f.Admin, "://") {

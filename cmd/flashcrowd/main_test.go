@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -45,7 +46,7 @@ func TestScript(t *testing.T) {
 		Dir:   filepath.Join("testdata", "script"),
 		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "ready": ready, "stored": stored, "origin": origin, "hang": hang, "deaf": deaf,
+			"exits": exits, "ready": ready, "stored": stored, "origin": origin, "hang": hang, "deaf": deaf, "damage": damage, "post": post,
 		},
 	})
 }
@@ -64,6 +65,41 @@ func setup(env *testscript.Env) error {
 	env.Setenv("SITEHOST", strings.TrimPrefix(site.URL, "http://"))
 	env.Defer(site.Close)
 	return nil
+}
+
+// damage DATA flips a bit in every body that is stored there.
+func damage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: damage DATA")
+	}
+	bodies, err := filepath.Glob(filepath.Join(args[0], "bodies", "?", "??", "*"))
+	ts.Check(err)
+	for _, body := range bodies {
+		raw, err := os.ReadFile(body)
+		ts.Check(err)
+		raw[len(raw)/2] ^= 1
+		ts.Check(os.WriteFile(body, raw, 0o600))
+	}
+}
+
+// post DATA PATH STATUS asks the node on a data folder to change something.
+func post(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: post DATA PATH STATUS")
+	}
+	at, err := node.FindEndpoint(args[0])
+	ts.Check(err)
+	token, err := os.ReadFile(filepath.Join(args[0], "token"))
+	ts.Check(err)
+	req, err := http.NewRequest(http.MethodPost, at.URL+args[1], nil)
+	ts.Check(err)
+	req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	res, err := http.DefaultTransport.RoundTrip(req)
+	ts.Check(err)
+	defer res.Body.Close()
+	if body, _ := io.ReadAll(res.Body); strconv.Itoa(res.StatusCode) != args[2] {
+		ts.Fatalf("%s: %s %s", args[1], res.Status, body)
+	}
 }
 
 // exits CODE PROGRAM ARG… runs a program that must exit with the code.

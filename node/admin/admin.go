@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -40,6 +41,17 @@ type Config struct {
 	// Remove removes all that is known of url, and returns how many responses
 	// that were. If nil, there are none.
 	Remove func(url string) (int, error)
+	// Pin keeps url from being evicted, and returns how many responses are
+	// stored for it; Unpin undoes it, and reports whether it was pinned. If
+	// nil, nothing is.
+	Pin   func(url string) (int, error)
+	Unpin func(url string) (bool, error)
+	// Verify reads all that is stored and removes what is damaged. If nil,
+	// nothing is stored.
+	Verify func(ctx context.Context) (Verified, error)
+	// Settings are what can be set while the node runs, by the names of their
+	// flags.
+	Settings map[string]Setting
 	// Metrics are shown at /metrics. If nil, none.
 	Metrics prometheus.Gatherer
 	// Logger takes what fails. If nil, it is silent.
@@ -88,9 +100,13 @@ func NewHandler(c Config) http.Handler {
 		"/ca.pem":        http.HandlerFunc(a.certificate),
 	}
 	changes := map[string]http.Handler{
-		"/api/v1/pause":  a.change(func() { c.Pause(true) }),
-		"/api/v1/resume": a.change(func() { c.Pause(false) }),
-		"/api/v1/rm":     a.changing(a.remove),
+		"/api/v1/pause":    a.change(func() { c.Pause(true) }),
+		"/api/v1/resume":   a.change(func() { c.Pause(false) }),
+		"/api/v1/rm":       a.changing(a.remove),
+		"/api/v1/pin":      a.changing(a.pin),
+		"/api/v1/unpin":    a.changing(a.unpin),
+		"/api/v1/verify":   a.changing(a.verify),
+		"/api/v1/settings": a.changing(a.set),
 	}
 	return guard(hostsOf(c.Addr), route(changes, readOnly(routes)))
 }
@@ -116,6 +132,15 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Remove == nil {
 		c.Remove = func(string) (int, error) { return 0, nil }
+	}
+	if c.Pin == nil {
+		c.Pin = func(string) (int, error) { return 0, nil }
+	}
+	if c.Unpin == nil {
+		c.Unpin = func(string) (bool, error) { return false, nil }
+	}
+	if c.Verify == nil {
+		c.Verify = func(context.Context) (Verified, error) { return Verified{}, nil }
 	}
 	if c.Metrics == nil {
 		c.Metrics = prometheus.NewRegistry()

@@ -3,6 +3,7 @@ package admin
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -159,6 +160,38 @@ func TestPauseNeedsTheToken(t *testing.T) {
 	addr = serve(t, Config{})
 	if res, _ := do(t, addr, request(t, "POST", "http://"+addr+"/api/v1/pause", map[string]string{"Authorization": "Bearer "})); res.StatusCode != 401 {
 		t.Errorf("without a token: %s", res.Status)
+	}
+}
+
+// TestSettings: only what can be changed is, by who has the token, and a value
+// that will not do changes nothing.
+func TestSettings(t *testing.T) {
+	var got []string
+	addr := serve(t, Config{Token: "secret", Settings: map[string]Setting{"cache-size": {Form: "write a size", Set: func(v string) error {
+		switch v {
+		case "bad":
+			return errors.New("unit")
+		case "small":
+			return &Refusal{"too small", "unpin"}
+		}
+		got = append(got, v)
+		return nil
+	}}}})
+	for _, tc := range []struct {
+		query, token, want string
+		status             int
+	}{
+		{"?cache-size=1GiB", "", "token", 401}, {"?cache-size=1GiB", "Bearer secret", "{}", 200}, {"", "Bearer secret", "set what", 400},
+		{"?cache-size=bad", "Bearer secret", "write a size", 400}, {"?cache-size=small", "Bearer secret", "unpin", 409},
+		{"?cache-size=2GiB&data=x", "Bearer secret", "restart", 400},
+	} {
+		res, body := do(t, addr, request(t, "POST", "http://"+addr+"/api/v1/settings"+tc.query, map[string]string{"Authorization": tc.token}))
+		if res.StatusCode != tc.status || !strings.Contains(body, tc.want) {
+			t.Errorf("%q: %s %s, want %d %q", tc.query, res.Status, body, tc.status, tc.want)
+		}
+	}
+	if diff := cmp.Diff([]string{"1GiB"}, got); diff != "" {
+		t.Error(diff)
 	}
 }
 
