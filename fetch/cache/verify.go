@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 
 	"github.com/flashcrowd/flashcrowd/verify"
@@ -76,15 +75,11 @@ func (s *Store) proveBody(ctx context.Context, e *entry, r *record) error {
 	if err != nil {
 		return err
 	}
-	f, err := s.bodies.open(e.name)
+	f, info, err := s.openSized(e)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
 	whole, err := hashed(ctx, f, info.Size(), r.digest)
 	if err != nil {
 		return err
@@ -92,12 +87,12 @@ func (s *Store) proveBody(ctx context.Context, e *entry, r *record) error {
 	if whole.Digest != r.digest || !slices.Equal(whole.Pieces, sd.pieces) {
 		return fmt.Errorf("%w: not what its digest says", ErrDamaged)
 	}
-	e.trust.believe(info.ModTime())
+	e.trust.believe(info)
 	return nil
 }
 
 // hashed reads a body of size octets that should have the digest d.
-func hashed(ctx context.Context, f *os.File, size int64, d verify.Digest) (verify.Whole, error) {
+func hashed(ctx context.Context, f io.Reader, size int64, d verify.Digest) (verify.Whole, error) {
 	if size != d.Length() {
 		return verify.Whole{}, fmt.Errorf("%w: %d octets, not %d", ErrDamaged, size, d.Length())
 	}
