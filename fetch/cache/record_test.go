@@ -21,7 +21,7 @@ func fullRecord() *record {
 	m := response("Cache-Control", "max-age=60", "X-Latin", "caf\xe9\x00", "X-Two", "b", "X-Two", "a", "X-Empty", "",
 		"Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(seal.Whole.Digest.Sum())+":")
 	m.Vary = http.Header{"X-A": {"1", ""}}
-	m.Authorized, m.PublicOrigin, m.Shared = true, true, true
+	m.Authorized, m.PublicOrigin, m.Shared, m.Moved = true, true, true, true
 	m.RequestTime = t0.Add(123 * time.Nanosecond)
 	m.Evidence = verify.Read(verify.Exchange{
 		URL: m.ParsedURL(), Method: "GET", Status: 200, Header: m.Header, Length: 1000, At: t0,
@@ -35,7 +35,7 @@ func fullRecord() *record {
 func TestRecord(t *testing.T) {
 	none := fullRecord()
 	none.meta.Vary, none.meta.Evidence, none.meta.Header, none.sources = nil, nil, nil, nil
-	none.meta.Authorized, none.meta.PublicOrigin, none.meta.Shared, none.invalid = false, false, false, false
+	none.meta.Authorized, none.meta.PublicOrigin, none.meta.Shared, none.meta.Moved, none.invalid = false, false, false, false, false
 	none.meta.Length, none.side, none.meta.RequestTime = -1, 0, time.Time{}
 	for _, want := range []*record{fullRecord(), none} {
 		b, err := want.encode()
