@@ -27,9 +27,12 @@ type internet struct {
 	hosts int
 }
 
+// linkDelay is one way between any two hosts.
+const linkDelay = 20 * time.Millisecond
+
 func newInternet(t *testing.T) *internet {
 	t.Helper()
-	n := &simnet.Simnet{LatencyFunc: simnet.StaticLatency(20 * time.Millisecond), Logger: slog.New(slog.DiscardHandler)}
+	n := &simnet.Simnet{LatencyFunc: simnet.StaticLatency(linkDelay), Logger: slog.New(slog.DiscardHandler)}
 	n.Start()
 	t.Cleanup(n.Close)
 	return &internet{net: n}
