@@ -33,3 +33,19 @@ func (r *Router) Announces(k dht.Key) bool {
 
 // Damp decides anew what r announces.
 func (r *Router) Damp() { r.damp() }
+
+// Told is what r does about the announcement of member, who is in an address
+// group: from the guard on, which is all but the wire.
+func (r *Router) Told(k dht.Key, member peer.AddrInfo, group string) error {
+	h := k.CID().Hash()
+	if !r.guard.admit(string(h), member.ID, group) {
+		return nil
+	}
+	return r.dht.ProviderStore().AddProvider(context.Background(), h, member)
+}
+
+// Records returns how many members of k r holds.
+func (r *Router) Records(k dht.Key) int {
+	held, _ := r.dht.ProviderStore().GetProviders(context.Background(), k.CID().Hash())
+	return len(held)
+}
