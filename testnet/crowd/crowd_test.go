@@ -2,6 +2,7 @@ package crowd
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 )
@@ -82,4 +83,15 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("parsed and not valid: %+v", s)
 		}
 	})
+}
+
+// TestTableOfACrowdThatNeverIsDone says so in words.
+func TestTableOfACrowdThatNeverIsDone(t *testing.T) {
+	var b strings.Builder
+	if err := (Result{Makespan: Never, BoundRatio: Never}).WriteTable(&b); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), "makespan never\n") || strings.Contains(b.String(), "Inf") {
+		t.Error(b.String())
+	}
 }

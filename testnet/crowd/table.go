@@ -26,7 +26,7 @@ func (r Result) WriteTable(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\n%s engine, seed %d, %d nodes (%d liars); makespan %s the bound\n"+
+	_, err := fmt.Fprintf(w, "\n%s engine, seed %d, %d nodes (%d liars); makespan %s\n"+
 		"origin requests %d, fairness %.2f, control %.1f kB a node\n"+
 		"wrong bytes %d, liars banned %d, honest banned %d, failed %d, left %d\n",
 		r.Engine, r.Seed, r.Nodes, r.Liars, r.BoundRatio.times(),
@@ -40,9 +40,9 @@ func (r Result) WriteTable(w io.Writer) error {
 
 func (n Number) times() string {
 	if math.IsInf(float64(n), 0) || math.IsNaN(float64(n)) {
-		return "never, whatever"
+		return "never"
 	}
-	return fmt.Sprintf("%.2f times", float64(n))
+	return fmt.Sprintf("%.2f times the bound", float64(n))
 }
 
 func (n Number) seconds() string {
