@@ -11,6 +11,10 @@
 // the index names it; so after a crash whatever the index names is there, and
 // everything else is swept at the next Open.
 //
+// Beside a body lies what the index knew of it then. OpenWith makes an index that
+// is damaged or gone again from that; Scrub finds what a disk has changed. All
+// work on the disk goes through a vfs.FS, which tests crash and let fail.
+//
 // Of an incomplete response the body stays the temporary file, and one key, its
 // part, tells which octets are held and their checksums. It is written when the
 // writer is suspended and at checkpoints while it writes, always after the
