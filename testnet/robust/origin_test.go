@@ -281,7 +281,8 @@ func TestOR10WeakDigest(t *testing.T) {
 func wrongDigest(t *testing.T, field string, least int32) {
 	each(t, everyWay, func(r *run) {
 		r.answers(dated(field+"Content-Length: 5\r\n", "other"))
-		for range 2 {
+		// One that comes while the first ends may share its answer.
+		for i := 0; i < 2 || i < 20 && r.play.asked.Load() < least; i++ {
 			resp, text := r.ask(plainGet + "\r\n")
 			if r.status(resp, text, 200); text != "other" || resp.Header.Get("Flashcrowd-Evidence") != "" {
 				r.Errorf("%q with evidence %q", text, resp.Header.Get("Flashcrowd-Evidence"))
