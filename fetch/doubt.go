@@ -65,9 +65,7 @@ func (c *crowd) reckonedLocked() map[int][32]byte {
 	return known
 }
 
-// doubtful returns the pieces to take from the origin once more, most urgent
-// ones only: one of each author that nobody has checked, then the rest of what
-// only one member's word stands for.
+// doubtful returns the pieces to take from the origin once more now.
 func (c *crowd) doubtful() Pieces {
 	if !c.doubting {
 		return nil
@@ -77,35 +75,54 @@ func (c *crowd) doubtful() Pieces {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := &c.fl.body
-	n := b.layout.Pieces()
-	first, rest := NewPieces(n), NewPieces(n)
-	probed := map[string]int{}
+	return Doubtful(b.layout.Pieces(), Doubts[string]{
+		Foreign: func(i int) bool { return b.held.Has(i) && !b.own.Has(i) },
+		Words:   func(i int) int { return c.wordsLocked(i, b.hashes[i]) },
+		Author:  func(i int) string { return c.authorLocked(i, b.hashes[i], b.arrivals[i].peer) },
+		Checked: func(author string) bool { return c.checked[author] != 0 },
+	})
+}
+
+// Doubts say on whose word the pieces of a body stand that is not what the
+// origin says it is.
+type Doubts[A comparable] struct {
+	// Foreign: piece i is here, and this node did not take it from the origin.
+	Foreign func(i int) bool
+	// Words is how many members say that they took piece i from the origin, as
+	// it is here, and Author whose word it is.
+	Words  func(i int) int
+	Author func(i int) A
+	// Checked: the origin sent a piece of the author once more.
+	Checked func(A) bool
+}
+
+// Doubtful returns, of the n pieces of a body, those to take from the origin
+// once more, the most urgent only: some of each author that nobody has checked,
+// else all that stands on one member's word, else all that others brought.
+func Doubtful[A comparable](n int, d Doubts[A]) Pieces {
+	first, rest, foreign := NewPieces(n), NewPieces(n), NewPieces(n)
+	probed := map[A]int{}
 	for i := range n {
-		if !b.held.Has(i) || b.own.Has(i) {
+		if !d.Foreign(i) {
 			continue
 		}
-		author := c.authorLocked(i, b.hashes[i], b.arrivals[i].peer)
-		if c.wordsLocked(i, b.hashes[i]) > 1 {
+		foreign.Add(i)
+		if d.Words(i) > 1 {
 			continue
 		}
 		rest.Add(i)
-		if c.checked[author] == 0 && probed[author] < stripePieces {
+		if author := d.Author(i); !d.Checked(author) && probed[author] < stripePieces {
 			probed[author]++
 			first.Add(i)
 		}
 	}
-	if first.Count() > 0 {
+	switch {
+	case first.Count() > 0:
 		return first
-	}
-	if rest.Count() > 0 {
+	case rest.Count() > 0:
 		return rest
 	}
-	for i := range n { // words alone do not help: members lie together
-		if b.held.Has(i) && !b.own.Has(i) {
-			rest.Add(i)
-		}
-	}
-	return rest
+	return foreign // words alone do not help: members lie together
 }
 
 // wordsLocked counts the members that say they took piece i from the origin

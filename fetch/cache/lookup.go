@@ -17,15 +17,9 @@ import (
 // Lookup is as fetch.Cache says. What the index or the disk no longer has, or
 // has wrong, is a miss.
 func (s *Store) Lookup(req *fetch.Request, now time.Time) (*fetch.Stored, error) {
-	if req.Method != http.MethodGet && req.Method != http.MethodHead {
-		return nil, fetch.ErrMiss
-	}
-	id, err := dht.URLID(req.URL)
+	id, err := s.enterFor(req)
 	if err != nil {
-		return nil, fetch.ErrMiss
-	}
-	if !s.enter() {
-		return nil, fmt.Errorf("%w: %w", fetch.ErrMiss, ErrClosed)
+		return nil, err
 	}
 	defer s.leave()
 	e, r := s.choose(id, func(r *record) bool { return selects(r.meta, req.Header) && allowed(req, r.meta) })
@@ -48,6 +42,22 @@ func (s *Store) Lookup(req *fetch.Request, now time.Time) (*fetch.Stored, error)
 		}
 	}
 	return st, err
+}
+
+// enterFor is enter for a request that what is stored may answer; it returns the
+// ID to look under, and any error is a miss.
+func (s *Store) enterFor(req *fetch.Request) (dht.ID, error) {
+	if req.Method != http.MethodGet && req.Method != http.MethodHead {
+		return dht.ID{}, fetch.ErrMiss
+	}
+	id, err := dht.URLID(req.URL)
+	if err != nil {
+		return dht.ID{}, fetch.ErrMiss
+	}
+	if !s.enter() {
+		return dht.ID{}, fmt.Errorf("%w: %w", fetch.ErrMiss, ErrClosed)
+	}
+	return id, nil
 }
 
 // allowed reports whether m, which is stored, may be stored on the way by which

@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"math"
-	"net/http"
 	"os"
 	"slices"
 	"time"
@@ -109,15 +108,9 @@ func (w *writer) takeOver(e *entry) ([]fetch.Span, error) {
 
 // Partial is as fetch.Cache says.
 func (s *Store) Partial(req *fetch.Request, now time.Time) (*fetch.Stored, error) {
-	if req.Method != http.MethodGet && req.Method != http.MethodHead {
-		return nil, fetch.ErrMiss
-	}
-	id, err := dht.URLID(req.URL)
+	id, err := s.enterFor(req)
 	if err != nil {
-		return nil, fetch.ErrMiss
-	}
-	if !s.enter() {
-		return nil, fmt.Errorf("%w: %w", fetch.ErrMiss, ErrClosed)
+		return nil, err
 	}
 	defer s.leave()
 	var best *entry
@@ -155,12 +148,8 @@ func (s *Store) storedPart(req *fetch.Request, e *entry, p *part, now time.Time)
 	}
 	s.touch(e, now)
 	v := judge(requestControl(req.Header), req.Face, p.meta, p.invalid, now)
-	b := &partBody{file: f, length: p.meta.Length, chunks: p.chunks, trust: e.trust, held: h}
-	b.reject = func(why error) {
-		if s.enter() {
-			defer s.leave()
-			s.reject(e, why)
-		}
+	b := &partBody{
+		file: f, length: p.meta.Length, chunks: p.chunks, trust: e.trust, reject: s.rejecter(e), held: h,
 	}
 	return &fetch.Stored{
 		Meta: p.meta, Age: v.age, TTL: v.ttl, Fresh: v.fresh, StaleOK: v.staleOK,

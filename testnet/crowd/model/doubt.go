@@ -36,39 +36,17 @@ func (fl *flight) tryWhole() {
 	fl.doubting = true
 }
 
-// doubtful returns the pieces to take from the origin once more, as
-// fetch.crowd.doubtful.
+// doubtful returns the pieces to take from the origin once more now.
 func (fl *flight) doubtful() fetch.Pieces {
 	if !fl.doubting {
 		return nil
 	}
-	const probes = 4 // of each author, as many as a stripe has
-	n := fl.o.layout.Pieces()
-	first, rest := fetch.NewPieces(n), fetch.NewPieces(n)
-	probed := map[*node]int{}
-	for i := range n {
-		if !fl.held.Has(i) || fl.own.Has(i) || fl.words(i, fl.hashes[i]) > 1 {
-			continue
-		}
-		author := fl.author(i, fl.hashes[i], fl.arrivals[i].peer)
-		rest.Add(i)
-		if fl.checked[author] == 0 && probed[author] < probes {
-			probed[author]++
-			first.Add(i)
-		}
-	}
-	if first.Count() > 0 {
-		return first
-	}
-	if rest.Count() > 0 {
-		return rest
-	}
-	for i := range n { // words alone do not help: members lie together
-		if fl.held.Has(i) && !fl.own.Has(i) {
-			rest.Add(i)
-		}
-	}
-	return rest
+	return fetch.Doubtful(fl.o.layout.Pieces(), fetch.Doubts[*node]{
+		Foreign: func(i int) bool { return fl.held.Has(i) && !fl.own.Has(i) },
+		Words:   func(i int) int { return fl.words(i, fl.hashes[i]) },
+		Author:  func(i int) *node { return fl.author(i, fl.hashes[i], fl.arrivals[i].peer) },
+		Checked: func(author *node) bool { return fl.checked[author] != 0 },
+	})
 }
 
 // says reports whether the member s says that it took piece i, with this hash,
