@@ -212,8 +212,8 @@ func (w *world) run(ctx context.Context) {
 		}
 	}
 	sampling, stop := context.WithCancel(ctx)
-	w.bodies.Go(func() { w.sample(sampling) })
-	var all sync.WaitGroup
+	var sampler, all sync.WaitGroup
+	sampler.Go(func() { w.sample(sampling) })
 	for _, v := range w.people {
 		if !v.liar {
 			all.Go(func() { v.visit(ctx) })
@@ -221,6 +221,7 @@ func (w *world) run(ctx context.Context) {
 	}
 	all.Wait()
 	stop()
+	sampler.Wait()
 }
 
 // lie announces a liar as a member of every crowd.
