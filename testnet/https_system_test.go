@@ -55,6 +55,10 @@ func startSecurePage(t *testing.T) *securePage {
 	mux.HandleFunc("/e/{n}", s.element)
 	mux.HandleFunc("/favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.Handle("/repo.git/", http.StripPrefix("/repo.git/", http.FileServer(http.Dir(bareRepository(t)))))
+	things := packages(t)
+	for _, path := range []string{"/pip/", "/go/", "/npm/"} {
+		mux.Handle(path, things)
+	}
 	srv := httptest.NewUnstartedServer(mux)
 	srv.EnableHTTP2, srv.Config.ErrorLog = true, log.New(io.Discard, "", 0)
 	srv.TLS = &tls.Config{Certificates: []tls.Certificate{pki.Below(t, nil).Issue(t, nil, "page.test")}}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"path/filepath"
 	"strings"
 
@@ -127,10 +128,14 @@ func (c *caShowCmd) howTo(out io.Writer, dir, name string) error {
 	if e, err := node.FindEndpoint(filepath.Dir(dir)); err == nil && e.Proxy != "" {
 		proxy = e.Proxy
 	}
+	u, err := url.Parse(proxy)
+	if err != nil {
+		return fmt.Errorf("read the address of the proxy: %w", err)
+	}
 	lines := strings.NewReplacer(
-		"{PROXY}", proxy, "{BUNDLE}", authority.BundleFile(dir), "{CA}", authority.PublicFile(dir), "{NAME}", name,
+		"{PROXY}", proxy, "{HOST}", u.Hostname(), "{PORT}", u.Port(), "{BUNDLE}", authority.BundleFile(dir), "{CA}", authority.PublicFile(dir), "{NAME}", name,
 	).Replace(caLines)
-	_, err := fmt.Fprint(out, "\n"+lines)
+	_, err = fmt.Fprint(out, "\n"+lines)
 	return err
 }
 
@@ -149,7 +154,7 @@ npm:
 Go:
   export HTTPS_PROXY={PROXY} SSL_CERT_FILE='{BUNDLE}'
 Java:
-  keytool -importcert -noprompt -cacerts -storepass changeit -alias flashcrowd -file '{CA}'
+  keytool -importcert -noprompt -cacerts -storepass changeit -alias flashcrowd -file '{CA}' && export JAVA_TOOL_OPTIONS='-Dhttps.proxyHost={HOST} -Dhttps.proxyPort={PORT}'
 Firefox, in each profile (or Settings, Certificates, Authorities, Import):
   certutil -A -d sql:$HOME/.mozilla/firefox/PROFILE -t C,, -n '{NAME}' -i '{CA}'
 Chromium and Chrome on Linux:
