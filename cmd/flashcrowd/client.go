@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/node"
@@ -88,7 +89,7 @@ func (f *askFlags) named() bool {
 }
 
 // get returns the JSON that path answers. It fails with errNoNode when nobody
-// listens there.
+// listens there, or whoever does hangs up unasked, as a node that ends.
 func (c *client) get(ctx context.Context, path string, query url.Values) (json.RawMessage, error) {
 	at := c.base.JoinPath(path)
 	at.RawQuery = query.Encode()
@@ -101,6 +102,9 @@ func (c *client) get(ctx context.Context, path string, query url.Values) (json.R
 		var dial *net.OpError
 		if errors.As(err, &dial) && dial.Op == "dial" {
 			return nil, noNode(fmt.Errorf("nobody answers at %s", c.base))
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+			return nil, noNode(fmt.Errorf("the one at %s is ending", c.base))
 		}
 		return nil, fmt.Errorf("ask node: %w", err)
 	}
