@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/flashcrowd/flashcrowd/testnet/netns/trial"
 )
 
 // trusting is a copy of this machine's store of certificates, in a mount
@@ -124,7 +126,7 @@ func list(t *testing.T, root string) (lines []string) {
 func TestAuthorityInTheSystemStore(t *testing.T) {
 	page := startSecurePage(t)
 	n := startSecureNode(t, 0, "none", page)
-	path, err := binary()
+	path, err := trial.Binary()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ import (
 
 	"github.com/flashcrowd/flashcrowd/fetch"
 	"github.com/flashcrowd/flashcrowd/fetch/fetchtest"
+	"github.com/flashcrowd/flashcrowd/testnet/netns/trial"
 )
 
 const elements = 60
@@ -125,7 +126,7 @@ func bareRepository(t *testing.T) string {
 func startSecureNode(t *testing.T, i int, bootstrap string, s *securePage) *process {
 	t.Helper()
 	t.Setenv("SSL_CERT_FILE", s.roots) // for the node alone: curl and git name theirs
-	path, err := binary()
+	path, err := trial.Binary()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/flashcrowd/flashcrowd/testnet/netns/trial"
 )
 
 // full makes tests take the counts that a release is held to.
@@ -28,7 +30,7 @@ var full = flag.Bool("full", false, "run the long counts")
 // startSmall runs a node with a cache of size and no swarm.
 func startSmall(t *testing.T, size string) *process {
 	t.Helper()
-	path, err := binary()
+	path, err := trial.Binary()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,27 +12,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/fetch"
+	"github.com/flashcrowd/flashcrowd/testnet/netns/trial"
 )
-
-// binary builds the real program once for all tests.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "flashcrowd-binary-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "flashcrowd")
-	out, err := exec.Command("go", "build", "-o", path, "../cmd/flashcrowd").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build: %w\n%s", err, out)
-	}
-	return path, nil
-})
 
 // process is a node as a process of its own.
 type process struct {
@@ -49,7 +35,7 @@ type process struct {
 // startProcess runs `flashcrowd up` and returns when it is ready.
 func startProcess(t testing.TB, i int, bootstrap string) *process {
 	t.Helper()
-	path, err := binary()
+	path, err := trial.Binary()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/flashcrowd/flashcrowd/testnet/netns/trial"
 )
 
 // nameServer answers every name with the addresses that the attacker chose, in
@@ -140,7 +142,7 @@ func TestRebindingPagesCannotRead(t *testing.T) {
 	}
 	credulous.Start()
 	t.Cleanup(credulous.Close)
-	path, err := binary()
+	path, err := trial.Binary()
 	if err != nil {
 		t.Fatal(err)
 	}
