@@ -13,24 +13,39 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/testnet/netns"
 )
 
-// Binary builds the real program, once, and returns where it is.
-var Binary = sync.OnceValues(func() (string, error) {
+// Binary builds the real program, once, and returns where it is. Whoever calls
+// it calls RemoveBinary before the process ends.
+var Binary = sync.OnceValues(build)
+
+func build() (string, error) {
 	dir, err := os.MkdirTemp("", "flashcrowd-binary-")
 	if err != nil {
 		return "", fmt.Errorf("trial: make folder: %w", err)
 	}
+	built.Store(&dir)
 	path := filepath.Join(dir, "flashcrowd")
 	out, err := exec.Command("go", "build", "-o", path, "github.com/flashcrowd/flashcrowd/cmd/flashcrowd").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("trial: build: %w\n%s", err, out)
 	}
 	return path, nil
-})
+}
+
+// built is the folder of the program, nil before there is one.
+var built atomic.Pointer[string]
+
+// RemoveBinary removes what Binary has built, if it has.
+func RemoveBinary() {
+	if dir := built.Load(); dir != nil {
+		_ = os.RemoveAll(*dir)
+	}
+}
 
 // nodes is Flashcrowd: a node on each peer, all of one network, which they
 // join by the first.
