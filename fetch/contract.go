@@ -76,10 +76,7 @@ type Stored struct {
 	// it, which nobody may change, or MayBeRotten(), where it was not all checked
 	// since the process began. Of an incomplete response only what is Held can be
 	// read from it.
-	Body interface {
-		io.ReadSeekCloser
-		io.ReaderAt
-	}
+	Body Body
 	// Length of the complete body. Held are the octets of it that an
 	// incomplete response has, in order and with gaps between; nil for a
 	// complete one.
@@ -89,6 +86,12 @@ type Stored struct {
 	Sources []SourceBytes
 
 	landing *flight // that is about to store it; nil when it is stored
+}
+
+// Body is one that can be read from anywhere.
+type Body interface {
+	io.ReadSeekCloser
+	io.ReaderAt
 }
 
 // SourceBytes is how much of a body came from where.
@@ -176,6 +179,21 @@ type Memory interface {
 	// Recall returns the digest of the body that this node once downloaded in
 	// full from the origin under id with this strong entity tag and coding.
 	Recall(id dht.ID, etag, coding string) (verify.Digest, bool)
+}
+
+// Carried are bodies that came without an origin, as in an archive: proven to
+// have their digests, and no more than that. What status and fields they have,
+// and whether they are anybody's, an origin says.
+type Carried interface {
+	// Claim opens a body that waits and has the digest d, for a flight whose
+	// origin has just stated that. Whoever gets it closes it.
+	Claim(d verify.Digest) (Body, bool)
+	// Expects reports whether somebody said that such a body is that of the
+	// URL with this id. It is a hint: the origin may be asked by HEAD.
+	Expects(id dht.ID) bool
+	// Disappoint says that the origin has answered, and stated no digest of a
+	// body that waits: Expects is false from then on.
+	Disappoint(id dht.ID)
 }
 
 // Shelf is what other nodes may ask for. Opening an object that is not there,

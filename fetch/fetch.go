@@ -26,6 +26,8 @@ type Config struct {
 	Judge func(req *Request, m *Meta, now time.Time) *Stored
 	// Memory of digests; nil remembers nothing.
 	Memory Memory
+	// Carried are bodies that wait for their origin; nil has none.
+	Carried Carried
 	// Shelf is what the cache offers to other nodes; nil offers nothing.
 	Shelf Shelf
 	// Swarm and Router find other nodes; nil of either asks nobody.

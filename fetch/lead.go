@@ -120,7 +120,7 @@ func (c *crowd) follow(l *lead) error {
 
 // sourceOf names where the octets that were read last came from.
 func (l *lead) sourceOf() string {
-	if p, ok := l.body.(*patchwork); ok && p.fromDisk() {
+	if p, ok := l.body.(interface{ fromDisk() bool }); ok && p.fromDisk() {
 		return "cache"
 	}
 	return "origin"

@@ -42,6 +42,9 @@ type Meta struct {
 	// Shared: the rule of design.md section 7 held for request and response.
 	// Only such objects may be served to other nodes.
 	Shared bool `json:"shared,omitempty"`
+	// Anyone: anybody could have got it from the same URL, by the same rule,
+	// whatever is announced of its size and kind.
+	Anyone bool `json:"anyone,omitempty"`
 }
 
 // ParsedURL returns URL parsed. Meta is only made of URLs that parse.

@@ -71,13 +71,13 @@ func (j *journey) through(ans *Answer, served Served, closed func()) *Response {
 		Status: ans.Meta.Status, Header: ans.Meta.Header.Clone(), Length: ans.Meta.Length,
 		Body: body, Trailer: ans.Trailer, Served: served,
 		Done: func(sent int64) {
-			j.sources = []SourceBytes{{Kind: "origin", Bytes: body.n}}
+			j.sources = []SourceBytes{{Kind: body.source(), Bytes: body.n}}
 			j.done(sent)
 		},
 	}
 }
 
-// passing counts what comes from the origin.
+// passing counts what comes.
 type passing struct {
 	io.ReadCloser
 	j      *journey
@@ -90,9 +90,19 @@ func (p *passing) Read(b []byte) (int, error) {
 	if n > 0 {
 		p.j.firstByte()
 		p.n += int64(n)
-		p.j.f.stats.origin(int64(n))
+		if p.source() == "origin" {
+			p.j.f.stats.origin(int64(n))
+		}
 	}
 	return n, err
+}
+
+// source names where the octets come from.
+func (p *passing) source() string {
+	if _, here := p.ReadCloser.(*carriedBody); here {
+		return "cache"
+	}
+	return "origin"
 }
 
 func (p *passing) Close() error {

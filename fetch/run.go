@@ -30,7 +30,7 @@ func (fl *flight) run(stored *Stored) {
 func (fl *flight) ask(stored *Stored) *Answer {
 	part := fl.remainder(stored)
 	origin := fl.f.cfg.Origin
-	ans, err := origin.Send(fl.ctx, fl.req, fl.conditions(stored, part))
+	ans, err := fl.send(stored, part)
 	if err == nil && part != nil && (ans.Meta.Status == http.StatusPartialContent || ans.Meta.Status == http.StatusRequestedRangeNotSatisfiable) {
 		if resumed := fl.resume(part, ans); resumed != nil {
 			return resumed
@@ -65,6 +65,7 @@ func (fl *flight) ask(stored *Stored) *Answer {
 		return nil
 	}
 	fl.judge(ans.Meta)
+	fl.takeCarried(ans)
 	writer, err := fl.f.cfg.Cache.Create(fl.req, ans.Meta)
 	if err != nil {
 		fl.alone(ans, err)
@@ -204,7 +205,7 @@ func (fl *flight) judge(m *Meta) {
 	if !announced {
 		fl.missing = append(fl.missing, reason)
 	}
-	m.Shared = shareable && announced
+	m.Shared, m.Anyone = shareable && announced, fl.f.cfg.Sharing.anyones(fl.req, m)
 	fl.faith.Store(&faith{proof: proof, swarmed: err == nil && fl.swarmable(m)})
 	if err != nil && fl.swarmable(m) {
 		fl.inquire(m)

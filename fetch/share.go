@@ -61,6 +61,20 @@ func (s Sharing) Shareable(req *Request, m *Meta) (ok bool, why []string) {
 	return len(why) == 0, why
 }
 
+// anyones reports whether Shareable is true or would be, were nothing switched
+// off: what anybody could have got is no secret, whether or not this node gives
+// it to others by itself.
+func (s Sharing) anyones(req *Request, m *Meta) bool {
+	s.Mode = ShareAuto
+	ok, _ := s.Shareable(req, m)
+	return ok && !tokenLike(req.URL)
+}
+
+// Exports reports whether the stored response m, which anybody could have got
+// when it was fetched, may be carried to other machines under the settings of
+// now.
+func (s Sharing) Exports(m *Meta) bool { return s.Private || m.PublicOrigin }
+
 // offers reports whether a stored response, which passed Shareable when it was
 // fetched, may be served under the settings of now.
 func (s Sharing) offers(m *Meta) bool {

@@ -213,7 +213,7 @@ func (s shelf) Open(id dht.ID, t verify.Token) (*fetch.Shelved, error) {
 
 func (n *Node) openFetch(context.Context) error {
 	cfg := fetch.Config{
-		Cache: n.store, Judge: n.store.Judge, Memory: n.store, Shelf: n.store, Origin: n.origin,
+		Cache: n.store, Judge: n.store.Judge, Memory: n.store, Carried: n.store, Shelf: n.store, Origin: n.origin,
 		Policy: n.cfg.Policy, PolicyFor: n.cfg.PolicyFor, Publishers: n.cfg.Publishers, Profiles: &n.profiles,
 		Sharing: n.sharing(), Logger: n.log, Metrics: n.metrics,
 	}
@@ -292,6 +292,7 @@ func (n *Node) openAdmin(context.Context) error {
 		Why: func(url string) (any, bool) { return n.fetch.Receipt(url) }, Metrics: n.metrics, Logger: n.log,
 		Certificate: n.certificate(), Token: token, Pause: n.pause,
 		Objects: n.objects, Remove: n.store.Remove, Pin: n.store.Pin, Unpin: n.store.Unpin, Verify: n.verifyCache,
+		Export: n.exportCache, Import: n.importCache,
 		Settings: n.settings(),
 	})
 	return nil

@@ -17,6 +17,8 @@ type cacheCmd struct {
 	Pin    cachePinCmd    `cmd:"" help:"Keep URLs, and what takes their place, until they are unpinned or removed."`
 	Unpin  cacheUnpinCmd  `cmd:"" help:"Undo pin."`
 	Verify cacheVerifyCmd `cmd:"" help:"Read all that is stored, and remove what the disk has damaged."`
+	Export cacheExportCmd `cmd:"" help:"Write what anybody could have downloaded into one archive file, to carry it to another node."`
+	Import cacheImportCmd `cmd:"" help:"Take in the archive of another node. Each body is checked as it comes, and is used once its web site states its digest."`
 }
 
 type cacheListCmd struct {
@@ -44,9 +46,17 @@ func (c *cacheListCmd) Run(s *session) error {
 	t := newTable(s.out)
 	t.row("SIZE", "LAST USED", "SHARED", "PINNED", "URL")
 	for _, o := range objects {
-		t.row(octets(o.Bytes), o.Used.Local().Format(time.DateTime), yesNo(o.Shared), yesNo(o.Pinned), o.URL)
+		t.row(octets(o.Bytes), o.Used.Local().Format(time.DateTime), sharedOf(o), yesNo(o.Pinned), o.URL)
 	}
 	return t.end()
+}
+
+// sharedOf says whether others get an object: one that waits nobody does.
+func sharedOf(o admin.Object) string {
+	if o.Waiting {
+		return "waits"
+	}
+	return yesNo(o.Shared)
 }
 
 func yesNo(b bool) string {

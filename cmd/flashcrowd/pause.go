@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -62,18 +63,32 @@ func (f *askFlags) token() (string, error) {
 // post asks the node to do what path and query stand for, and returns what it
 // answers.
 func (c *client) post(ctx context.Context, path, token string, query url.Values) ([]byte, error) {
+	res, err := c.change(ctx, path, token, query, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	return raw, errors.Join(err, c.judge(res, raw))
+}
+
+// change posts body, which may be nil, to path with the token of the node. The
+// caller closes the body of the answer.
+func (c *client) change(ctx context.Context, path, token string, query url.Values, body io.Reader) (*http.Response, error) {
 	at := c.base.JoinPath(path)
 	at.RawQuery = query.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, at.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, at.String(), body)
 	if err != nil {
 		return nil, fmt.Errorf("ask node: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	res, err := c.http.Do(req)
-	if err != nil {
+	var dial *net.OpError
+	switch {
+	case err == nil:
+		return res, nil
+	case body == nil, errors.As(err, &dial) && dial.Op == "dial":
 		return nil, noNode(fmt.Errorf("nobody answers at %s", c.base))
 	}
-	defer res.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	return raw, errors.Join(err, c.judge(res, raw))
+	return nil, fmt.Errorf("ask node: %w", err)
 }

@@ -97,6 +97,8 @@ var (
 	_ fetch.Cache  = (*Store)(nil)
 	_ fetch.Memory = (*Store)(nil)
 	_ fetch.Shelf  = (*Store)(nil)
+
+	_ fetch.Carried = (*Store)(nil)
 )
 
 // Open opens the store in cfg.Dir, sweeps what a crash has left, and evicts

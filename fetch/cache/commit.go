@@ -43,7 +43,7 @@ func (w *writer) commit(seal fetch.Seal) error {
 		w.s.logged(w.s.bodies.remove(w.name))
 		return fmt.Errorf("index body: %w", err)
 	}
-	return w.s.admit(w, e, r.invalid)
+	return w.s.admit(w, e, r)
 }
 
 // whole checks that the body has the length that was sealed, and adds state
@@ -80,7 +80,7 @@ func (w *writer) record(seal fetch.Seal, whole verify.Whole, side int) *record {
 	}
 	w.s.mu.Lock()
 	defer w.s.mu.Unlock()
-	return &record{meta: &m, digest: whole.Digest, sources: seal.Sources, side: side, invalid: w.invalid}
+	return &record{meta: &m, digest: whole.Digest, sources: seal.Sources, also: w.also, side: side, invalid: w.invalid}
 }
 
 // keep makes the body last under its name.
@@ -129,15 +129,15 @@ func (s *Store) index(e *entry, value, side []byte) error {
 }
 
 // admit lets e be found, in the place of what it replaces, unless its URL was
-// removed meanwhile. marked: its record is marked invalid already.
-func (s *Store) admit(w *writer, e *entry, marked bool) error {
+// removed meanwhile. r is its record.
+func (s *Store) admit(w *writer, e *entry, r *record) error {
 	s.mu.Lock()
 	delete(s.writers, w)
 	invalid, forgotten := w.invalid, w.forgotten
 	s.entries.reserved -= w.held
 	w.held = 0
 	s.entries.add(e)
-	dropped := s.entries.supersede(e)
+	dropped := append(s.entries.supersede(e), s.entries.overtake(r.digest, e)...)
 	if forgotten {
 		s.entries.lose(e)
 	}
@@ -149,7 +149,7 @@ func (s *Store) admit(w *writer, e *entry, marked bool) error {
 		s.logged(s.memory.forget(e.id))
 		return errForgotten
 	}
-	if invalid && !marked {
+	if invalid && !r.invalid {
 		s.logged(s.markInvalid(e))
 	}
 	return nil

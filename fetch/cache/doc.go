@@ -20,6 +20,10 @@
 // writer is suspended and at checkpoints while it writes, always after the
 // octets were synced.
 //
+// Export writes bodies into an archive (archive.go says what it is made of), and
+// Import takes one in. What came so waits under its digests, and is no response,
+// until an origin states one of them.
+//
 // What it promises: a response is found from the moment Commit returns, also
 // after kill -9 or a power cut; bodies and what is kept beside them never
 // exceed the limit; no octet that no longer has its hash leaves a body that

@@ -30,6 +30,9 @@ type entry struct {
 	// body octets are held, and version tells whether it may be completed.
 	part    bool
 	version [16]byte
+	// about is the id of the URL that is said of a body that waits for its
+	// origin; nil for a response.
+	about *dht.ID
 
 	// edition of the record: it counts on after each change in the index.
 	edition atomic.Uint64
@@ -55,7 +58,8 @@ type entry struct {
 type entries struct {
 	limit      int64
 	byID       map[dht.ID][]*entry
-	byDigest   map[dht.ID][]*entry // shared ones, by each of entry.digests
+	byDigest   map[dht.ID][]*entry // shared and waiting ones, by each of entry.digests
+	byHint     map[dht.ID][]*entry // waiting ones, by entry.about, until an origin disappoints
 	count      int
 	young, old queue
 	ghosts     ghosts
@@ -70,6 +74,7 @@ type entries struct {
 
 func (es *entries) init(limit int64) {
 	es.limit, es.byID, es.byDigest = limit, make(map[dht.ID][]*entry), make(map[dht.ID][]*entry)
+	es.byHint = make(map[dht.ID][]*entry)
 	es.pins = make(map[dht.ID]struct{})
 }
 
@@ -81,6 +86,9 @@ func (es *entries) add(e *entry) {
 	es.byID[e.id] = append(es.byID[e.id], e)
 	for _, id := range e.digests {
 		es.byDigest[id] = append(es.byDigest[id], e)
+	}
+	if e.about != nil {
+		es.byHint[*e.about] = append(es.byHint[*e.about], e)
 	}
 	es.count++
 	es.bytes += e.size
@@ -111,6 +119,9 @@ func (es *entries) drop(e *entry) bool {
 	without(es.byID, e.id, e)
 	for _, id := range e.digests {
 		without(es.byDigest, id, e)
+	}
+	if e.about != nil {
+		without(es.byHint, *e.about, e)
 	}
 	return true
 }

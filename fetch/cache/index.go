@@ -159,7 +159,11 @@ func (s *Store) takeIn(b *pebble.Batch, f found) *entry {
 	if err != nil || r.digest.Length() != f.size {
 		return nil
 	}
-	if id, err := urlID(r.meta.URL); err != nil || id != r.meta.ID || id == (dht.ID{}) {
+	id, err := urlID(r.meta.URL)
+	if waits(r.meta) {
+		id = dht.DigestID(r.digest.Multihash())
+	}
+	if err != nil || id != r.meta.ID || id == (dht.ID{}) {
 		return nil
 	}
 	value, err := r.encode()

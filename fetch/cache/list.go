@@ -21,8 +21,10 @@ type Item struct {
 	Bytes int64
 	// Used is when it was last used, to the second.
 	Used time.Time
-	// Pinned: it is not evicted.
-	Pinned bool
+	// Pinned: it is not evicted. Waiting: it is the body of an archive, which
+	// answers no request before its origin states its digest; Meta has but the
+	// URL that the archive says.
+	Pinned, Waiting bool
 }
 
 // List yields what is stored, the last used first. It holds no lock while it
@@ -83,7 +85,7 @@ func (s *Store) item(e *entry) (Item, bool) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Item{r.meta, r.digest, e.size, time.Unix(e.used, 0), s.entries.pinned(e)}, !e.gone
+	return Item{r.meta, r.digest, e.size, time.Unix(e.used, 0), s.entries.pinned(e), e.about != nil}, !e.gone
 }
 
 // errForgotten: Remove was called for the URL that is being written.
@@ -118,7 +120,7 @@ func (s *Store) Remove(url string) (int, error) {
 	if _, err := s.unpin(id); err != nil {
 		return 0, fmt.Errorf("cache: remove: %w", err)
 	}
-	n, err := s.removeAll(append(s.variants(id), s.parts(id)...), durable)
+	n, err := s.removeAll(slices.Concat(s.variants(id), s.parts(id), s.waitingFor(id)), durable)
 	if err = errors.Join(err, s.memory.forget(id)); err != nil {
 		return n, fmt.Errorf("cache: remove: %w", err)
 	}

@@ -82,12 +82,18 @@ func (s *Store) loadRecords(b *pebble.Batch) (map[name]*entry, error) {
 // the response came.
 func newEntry(n name, r *record, encoded int, beside int64) *entry {
 	came := max(r.meta.ResponseTime.Unix(), 0)
-	return &entry{
+	e := &entry{
 		id: r.meta.ID, name: n, body: r.digest.Length(), variant: variantKey(r.meta),
 		size:   r.digest.Length() + int64(r.side) + int64(encoded) + beside,
-		beside: beside, digests: digestIDs(r), tokens: tokensOf(r), shared: r.meta.Shared,
-		trust: &trust{}, used: came, saved: came,
+		beside: beside, trust: &trust{}, used: came, saved: came,
 	}
+	if waits(r.meta) { // a user brought it: it is no one-hit wonder of a crawl
+		e.about, e.digests = aboutOf(r)
+		e.main = true
+		return e
+	}
+	e.digests, e.tokens, e.shared = digestIDs(r), tokensOf(r), r.meta.Shared
+	return e
 }
 
 // digestIDs returns the ids of a shared body by each digest that it alone can

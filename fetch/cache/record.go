@@ -17,6 +17,8 @@ type record struct {
 	meta    *fetch.Meta
 	digest  verify.Digest
 	sources []fetch.SourceBytes
+	// also are further digests of a body that waits (waiting.go).
+	also []verify.Digest
 	// side is the length in octets of the value under sideKey, 0 for none.
 	side int
 	// version of the entry's record that this is, when it was read.
@@ -38,6 +40,7 @@ const (
 	flagShared
 	flagInvalid
 	flagMoved
+	flagAnyone
 )
 
 // encode returns the record as it stands in the index. Header fields are kept
@@ -56,6 +59,12 @@ func (r *record) encode() ([]byte, error) {
 		e.text(s.Peer)
 		e.number(uint64(s.Bytes))
 	}
+	if waits(r.meta) {
+		e.number(uint64(len(r.also)))
+		for _, d := range r.also {
+			e.digest(d)
+		}
+	}
 	return e.seal(), nil
 }
 
@@ -66,7 +75,7 @@ func (e *encoder) head(m *fetch.Meta, invalid bool) {
 	e.text(m.Method)
 	e.number(uint64(m.Status))
 	e.number(flag(m.Authorized, flagAuthorized) | flag(m.PublicOrigin, flagPublicOrigin) |
-		flag(m.Shared, flagShared) | flag(invalid, flagInvalid) | flag(m.Moved, flagMoved))
+		flag(m.Shared, flagShared) | flag(invalid, flagInvalid) | flag(m.Moved, flagMoved) | flag(m.Anyone, flagAnyone))
 	e.instant(m.RequestTime)
 	e.instant(m.ResponseTime)
 	e.number(uint64(m.Length + 1))
@@ -94,6 +103,7 @@ func (d *decoder) head() (m *fetch.Meta, invalid bool) {
 	m.Length = int64(d.number()) - 1
 	m.Authorized, m.PublicOrigin = flags&flagAuthorized != 0, flags&flagPublicOrigin != 0
 	m.Shared, m.Moved, invalid = flags&flagShared != 0, flags&flagMoved != 0, flags&flagInvalid != 0
+	m.Anyone = flags&flagAnyone != 0
 	if m.Length < -1 || m.Length > maxBody || m.URL == "" {
 		d.fail()
 	}
@@ -131,6 +141,11 @@ func decodeRecord(b []byte) (*record, error) {
 			break
 		}
 		r.sources = append(r.sources, fetch.SourceBytes{Kind: d.text(), Peer: d.text(), Bytes: int64(d.number())})
+	}
+	if waits(r.meta) {
+		for range d.int(maxAlso) {
+			r.also = append(r.also, d.digest())
+		}
 	}
 	if err := d.end(); err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ func fullRecord() *record {
 	m := response("Cache-Control", "max-age=60", "X-Latin", "caf\xe9\x00", "X-Two", "b", "X-Two", "a", "X-Empty", "",
 		"Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(seal.Whole.Digest.Sum())+":")
 	m.Vary = http.Header{"X-A": {"1", ""}}
-	m.Authorized, m.PublicOrigin, m.Shared, m.Moved = true, true, true, true
+	m.Authorized, m.PublicOrigin, m.Shared, m.Moved, m.Anyone = true, true, true, true, true
 	m.RequestTime = t0.Add(123 * time.Nanosecond)
 	m.Evidence = verify.Read(verify.Exchange{
 		URL: m.ParsedURL(), Method: "GET", Status: 200, Header: m.Header, Length: 1000, At: t0,
@@ -36,8 +36,12 @@ func TestRecord(t *testing.T) {
 	none := fullRecord()
 	none.meta.Vary, none.meta.Evidence, none.meta.Header, none.sources = nil, nil, nil, nil
 	none.meta.Authorized, none.meta.PublicOrigin, none.meta.Shared, none.meta.Moved, none.invalid = false, false, false, false, false
+	none.meta.Anyone = false
 	none.meta.Length, none.side, none.meta.RequestTime = -1, 0, time.Time{}
-	for _, want := range []*record{fullRecord(), none} {
+	waiting := *none
+	waiting.meta = &fetch.Meta{URL: "http://example.com/", ID: none.meta.ID, Method: "GET", RequestTime: t0, ResponseTime: t0, Length: 1000}
+	waiting.also = []verify.Digest{digestBy(t, verify.BLAKE2b256, fetchtest.Body(1, 1000))}
+	for _, want := range []*record{fullRecord(), none, &waiting} {
 		b, err := want.encode()
 		if err != nil {
 			t.Fatal(err)

@@ -152,6 +152,7 @@ func (s *Store) freshen(e *entry, req *fetch.Request, m *fetch.Meta) (updated *r
 		next := *old
 		next.meta, next.invalid = merged(req, old.meta, m), false
 		next.meta.Shared = (old.meta.Shared || m.Shared) && stillShared(next.meta)
+		next.meta.Anyone = (old.meta.Anyone || m.Anyone) && stillShared(next.meta)
 		authorized := m.Authorized || len(req.Header.Values("Authorization")) > 0
 		keep = forbidden(next.meta, false, req.Face) == ""
 		if !keep || forbidden(next.meta, authorized, req.Face) != "" || requestControl(req.Header).noStore {

@@ -9,16 +9,25 @@ import (
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/fetch"
+	"github.com/flashcrowd/flashcrowd/verify"
 )
 
 // Create is as fetch.Cache says. A body that is longer than the limit is
 // fetch.ErrNotStorable and ErrFull; one for which there is no room now, because
 // others are being written, is ErrFull.
 func (s *Store) Create(req *fetch.Request, m *fetch.Meta) (fetch.Writer, error) {
-	err := s.admissible(req, m)
+	if err := s.admissible(req, m); err != nil {
+		return nil, err
+	}
+	w, err := s.create(m)
 	if err != nil {
 		return nil, err
 	}
+	return w, nil
+}
+
+// create begins the body of m.
+func (s *Store) create(m *fetch.Meta) (*writer, error) {
 	if !s.enter() {
 		return nil, ErrClosed
 	}
@@ -27,6 +36,7 @@ func (s *Store) Create(req *fetch.Request, m *fetch.Meta) (fetch.Writer, error) 
 	if err := s.reserve(w, w.room); err != nil {
 		return nil, fmt.Errorf("cache: reserve %d octets: %w", m.Length, err)
 	}
+	var err error
 	if m.Length >= 0 && m.Length <= lateLength {
 		w.file = &lateFile{create: func() (file, error) { return s.bodies.create(w.name) }, octets: make([]byte, 0, m.Length)}
 	} else if w.file, err = s.bodies.create(w.name); err != nil {
@@ -67,6 +77,8 @@ type writer struct {
 	file file
 	// version is zero where the body could not be resumed.
 	version [16]byte
+	// also are further digests of a body that will wait (waiting.go).
+	also []verify.Digest
 
 	held int64 // octets reserved; guarded by Store.mu
 	// invalid and forgotten: Invalidate or Remove was called for the URL

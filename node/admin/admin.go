@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"io"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -49,6 +50,11 @@ type Config struct {
 	// Verify reads all that is stored and removes what is damaged. If nil,
 	// nothing is stored.
 	Verify func(ctx context.Context) (Verified, error)
+	// Export writes an archive of what is stored for urls, or with none of
+	// everything, as far as it is for everybody. Import takes one in; it returns
+	// what it took also with an error. If nil, nothing is stored.
+	Export func(ctx context.Context, w io.Writer, urls []string) (Exported, error)
+	Import func(ctx context.Context, r io.Reader) (Imported, error)
 	// Settings are what can be set while the node runs, by the names of their
 	// flags.
 	Settings map[string]Setting
@@ -106,6 +112,8 @@ func NewHandler(c Config) http.Handler {
 		"/api/v1/pin":      a.changing(a.pin),
 		"/api/v1/unpin":    a.changing(a.unpin),
 		"/api/v1/verify":   a.changing(a.verify),
+		"/api/v1/export":   a.changing(a.export),
+		"/api/v1/import":   a.changing(a.takeIn),
 		"/api/v1/settings": a.changing(a.set),
 	}
 	return guard(hostsOf(c.Addr), route(changes, readOnly(routes)))
@@ -141,6 +149,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Verify == nil {
 		c.Verify = func(context.Context) (Verified, error) { return Verified{}, nil }
+	}
+	if c.Export == nil {
+		c.Export = func(context.Context, io.Writer, []string) (Exported, error) { return Exported{}, nil }
+	}
+	if c.Import == nil {
+		c.Import = func(context.Context, io.Reader) (Imported, error) { return Imported{}, nil }
 	}
 	if c.Metrics == nil {
 		c.Metrics = prometheus.NewRegistry()

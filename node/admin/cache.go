@@ -11,12 +11,15 @@ type Object struct {
 	URL string `json:"url"`
 	// Bytes on disk, with all that is kept beside the body, Length those of
 	// the body.
-	Bytes  int64     `json:"bytes"`
-	Length int64     `json:"length"`
-	Digest string    `json:"digest"`
-	Shared bool      `json:"shared"`
-	Pinned bool      `json:"pinned"`
-	Used   time.Time `json:"used"`
+	Bytes  int64  `json:"bytes"`
+	Length int64  `json:"length"`
+	Digest string `json:"digest"`
+	Shared bool   `json:"shared"`
+	Pinned bool   `json:"pinned"`
+	// Waiting: the body came in an archive, and answers no request before its
+	// origin has stated its digest.
+	Waiting bool      `json:"waiting"`
+	Used    time.Time `json:"used"`
 }
 
 // maxObjects bounds one answer; the objects used last come first.
