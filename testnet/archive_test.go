@@ -51,8 +51,8 @@ func settled(t *testing.T, m *Node, n int64) {
 	}
 }
 
-// apart starts two nodes that do not know of each other.
-func apart(t *testing.T) (home, away *Node) {
+// homeAndAway starts two nodes that do not know of each other.
+func homeAndAway(t *testing.T) (home, away *Node) {
 	n := testNet(t, Config{Nodes: 2, Dir: t.TempDir(), Configure: func(_ int, c *node.Config) { c.Swarm = node.Off }})
 	return n.Nodes[0], n.Nodes[1]
 }
@@ -65,7 +65,7 @@ func TestArchiveCarriesACache(t *testing.T) {
 	o, body, secret := testOrigin(t), Random(size, 1), Random(1<<20, 2)
 	o.Put("/big.iso", File{Body: body, Header: http.Header{"Content-Type": {"application/x-iso"}}})
 	o.Put("/mine", File{Body: secret, Header: http.Header{"Set-Cookie": {"id=1"}}})
-	home, away := apart(t)
+	home, away := homeAndAway(t)
 	fetchBody(t, home, o.URL+"/big.iso", body)
 	fetchBody(t, home, o.URL+"/mine", secret)
 	settled(t, home, 2)
@@ -97,7 +97,7 @@ func TestLyingArchiveThroughNodes(t *testing.T) {
 	const size = 2 << 20
 	o, body, evil := testOrigin(t), Random(size, 1), Random(size, 3)
 	o.Put("/a.deb", File{Body: evil}) // what the maker of the archive downloads
-	home, away := apart(t)
+	home, away := homeAndAway(t)
 	fetchBody(t, home, o.URL+"/a.deb", evil)
 	settled(t, home, 1)
 	archive := change(t, home, "/api/v1/export?"+url.Values{"url": {o.URL + "/a.deb"}}.Encode(), nil)
