@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 )
 
@@ -58,13 +57,7 @@ func (b bodies) beside(n name) string { return b.path(n) + besideSuffix }
 // writeBeside writes the file beside a body that is about to be kept. The
 // folder must be there.
 func (b bodies) writeBeside(n name, octets []byte) error {
-	var f io.WriteCloser
-	var err error
-	if b.onDisk() {
-		f, err = os.OpenFile(b.beside(n), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
-	} else {
-		f, err = b.fs.Create(b.beside(n), writes)
-	}
+	f, err := b.createFile(b.beside(n))
 	if err != nil {
 		return err
 	}

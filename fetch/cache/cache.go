@@ -19,8 +19,8 @@ import (
 
 // Config wires a Store. Dir and DB are required.
 type Config struct {
-	// Dir is this node's data folder. The store owns bodies/ in it, and one
-	// process at a time may open it.
+	// Dir is this node's data folder. The store owns bodies/ and pins in it, and
+	// one process at a time may open it.
 	Dir string
 	// DB is the index, which may be shared: the store's keys begin with "fc/".
 	// Whoever opened it closes it, after the store.
@@ -87,6 +87,9 @@ type Store struct {
 	// evicting is held by a writer that makes room, until the room is there:
 	// others wait for it rather than evict more. It is taken before rewrite.
 	evicting sync.Mutex
+
+	// pinning orders changes of what is pinned. It is taken before mu.
+	pinning sync.Mutex
 
 	mu      sync.Mutex // guards following
 	entries entries

@@ -21,6 +21,9 @@ func (s *Store) load() error {
 	if err != nil {
 		return err
 	}
+	if err := s.matchPins(!complete); err != nil {
+		return err
+	}
 	bodies := s.bodies.list()
 	defer bodies.wait()
 	indexed, err := s.loadRecords(b)

@@ -3,6 +3,7 @@ package cache
 import (
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/flashcrowd/flashcrowd/dht"
 )
@@ -51,7 +52,15 @@ func (s *Store) Pin(url string) (int, error) {
 	if n == 0 {
 		return 0, nil
 	}
-	if err := s.cfg.DB.Set(pinKey(id), []byte(url), durable); err != nil {
+	s.pinning.Lock()
+	defer s.pinning.Unlock()
+	pins := s.pinned()
+	pins[id] = struct{}{}
+	err = s.writePins(pins)
+	if err == nil {
+		err = s.cfg.DB.Set(pinKey(id), []byte(url), durable)
+	}
+	if err != nil {
 		return 0, fmt.Errorf("cache: pin: %w", err)
 	}
 	s.mu.Lock()
@@ -80,11 +89,15 @@ func (s *Store) Unpin(url string) (bool, error) {
 
 // unpin is Unpin by id, and evicts nothing.
 func (s *Store) unpin(id dht.ID) (bool, error) {
-	s.mu.Lock()
-	_, was := s.entries.pins[id]
-	s.mu.Unlock()
-	if !was {
+	s.pinning.Lock()
+	defer s.pinning.Unlock()
+	pins := s.pinned()
+	if _, was := pins[id]; !was {
 		return false, nil
+	}
+	delete(pins, id)
+	if err := s.writePins(pins); err != nil {
+		return false, err
 	}
 	if err := s.cfg.DB.Delete(pinKey(id), durable); err != nil {
 		return false, err
@@ -93,6 +106,13 @@ func (s *Store) unpin(id dht.ID) (bool, error) {
 	defer s.mu.Unlock()
 	s.entries.unpin(id)
 	return true, nil
+}
+
+// pinned returns what is pinned now, the caller's own.
+func (s *Store) pinned() map[dht.ID]struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.entries.pins)
 }
 
 // loadPins reads what is pinned, before anything is evicted.

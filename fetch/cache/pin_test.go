@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -134,4 +135,67 @@ func onDisk(t *testing.T, dir string) (sum int64) {
 		return nil
 	})
 	return sum
+}
+
+// TestPinsOutliveTheIndex: what is pinned is kept also by an index that was made
+// again, and what is not any more is not.
+func TestPinsOutliveTheIndex(t *testing.T) {
+	dir := t.TempDir()
+	s, err := openIndexed(t, dir, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"a", "bb", "ccc"} {
+		req, m, body := object(path, 2000)
+		put(t, s, req, m, body)
+		if n, err := s.Pin(req.URL.String()); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if was, err := s.Unpin("http://example.com/bb"); !was || err != nil {
+		t.Fatal(was, err)
+	}
+	pinned := func(after string) {
+		t.Helper()
+		n := 0
+		for item := range s.List() {
+			if n++; item.Pinned != (item.Meta.URL != "http://example.com/bb") {
+				t.Errorf("after %s: %s pinned: %v", after, item.Meta.URL, item.Pinned)
+			}
+		}
+		if n != 3 {
+			t.Errorf("after %s: %d objects", after, n)
+		}
+	}
+	reopen := func() {
+		t.Helper()
+		if s, err = openIndexed(t, dir, Config{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closed := func() {
+		t.Helper()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pinned("pinning")
+	closed()
+	loseIndex(t, dir)
+	reopen()
+	pinned("the loss of the index")
+	closed()
+	reopen()
+	pinned("a restart after that")
+	closed()
+	if err := os.WriteFile(filepath.Join(dir, pinFile), []byte("garbage"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reopen()
+	pinned("damage of the file")
+	closed()
+	loseIndex(t, dir)
+	reopen()
+	pinned("the loss of the index, when the file was written anew")
+	closed()
 }
