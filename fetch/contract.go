@@ -84,6 +84,10 @@ type Stored struct {
 	Held   []Span
 	// Sources of the body's octets when it was fetched.
 	Sources []SourceBytes
+	// Again, if not nil, is Lookup once more for the same request: as long as
+	// it reports ok the answer is the same, but for its age and TTL. Nobody may
+	// change the body.
+	Again func(now time.Time) (age, ttl time.Duration, body []byte, ok bool)
 
 	landing *flight // that is about to store it; nil when it is stored
 }

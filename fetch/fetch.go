@@ -232,6 +232,7 @@ func (j *journey) hit(s *Stored) *Response {
 	r.Served = Served{Hit: true, TTL: s.TTL, HasTTL: true, Age: s.Age, Detail: detailOf(s.Sources)}
 	j.evidenceOf(s)
 	r.Served.Evidence = j.evidence
+	r.Again = j.again(s, r)
 	return r
 }
 

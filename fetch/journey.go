@@ -73,12 +73,17 @@ func (j *journey) done(sent int64) {
 			j.evidence = &e
 		}
 	}
-	j.f.receipts.put(Receipt{
+	j.f.receipts.put(j.receiptLocked())
+}
+
+// receiptLocked is the receipt as it is to be written now. mu is held.
+func (j *journey) receiptLocked() Receipt {
+	return Receipt{
 		URL: subject(j.req), Time: j.start, Status: j.status, Policy: j.policy(), Outcome: j.outcome,
 		Sources: orEmpty(j.sources), Evidence: j.evidence, Believed: j.believed(), Missing: orEmpty(j.missing),
 		FirstByte: j.first.Seconds(), Total: time.Since(j.start).Seconds(),
 		aside: j.req.Method != http.MethodGet || ranged(j.req),
-	})
+	}
 }
 
 // believed says why the evidence was believed.

@@ -73,6 +73,9 @@ type Response struct {
 	// last octet is out or delivery ended, with the octets of body that went
 	// to the client; the receipt is written then.
 	Done func(sent int64)
+	// Again, if not nil, answers the very same request once more, as long as it
+	// says so.
+	Again *Again
 }
 
 // Served is how one response was made (RFC 9211).

@@ -34,6 +34,9 @@ type entry struct {
 	// origin; nil for a response.
 	about *dht.ID
 
+	// company counts what came under the same id since.
+	company atomic.Uint32
+
 	// edition of the record: it counts on after each change in the index.
 	edition atomic.Uint64
 
@@ -83,6 +86,9 @@ func (es *entries) add(e *entry) {
 	es.turn++
 	e.turn = es.turn
 	e.main = e.main || es.ghosts.has(e.id)
+	for _, o := range es.byID[e.id] {
+		o.company.Add(1)
+	}
 	es.byID[e.id] = append(es.byID[e.id], e)
 	for _, id := range e.digests {
 		es.byDigest[id] = append(es.byDigest[id], e)

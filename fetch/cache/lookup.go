@@ -32,7 +32,7 @@ func (s *Store) Lookup(req *fetch.Request, now time.Time) (*fetch.Stored, error)
 	if w := s.hot.get(e); w != nil && w.record == r {
 		s.touch(e, now)
 		st := judged(req, r, now)
-		st.Body = w.open()
+		st.Body, st.Again = w.open(), s.again(req, e, r, st, now)
 		return st, nil
 	}
 	st, err := s.stored(req, e, r, now)

@@ -32,6 +32,7 @@ func (v *visit) deliver(resp *fetch.Response, w way) error {
 	if err != nil {
 		return err
 	}
+	v.noteRepeat(resp)
 	return v.settle()
 }
 

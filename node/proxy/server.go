@@ -31,6 +31,7 @@ func (p *Proxy) Server(h http.Handler) *http.Server {
 		// Else "OPTIONS *" would be answered before anybody looked at it.
 		DisableGeneralOptionsHandler: true,
 		ConnContext:                  withStrict,
+		ConnState:                    idles,
 		ErrorLog:                     slog.NewLogLogger(p.log.Handler(), slog.LevelWarn),
 	}
 }

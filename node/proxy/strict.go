@@ -15,11 +15,17 @@ import (
 // net/http, which repairs or accepts what others read differently, gets to see
 // it. The servers of Proxy.Server are to be given such a listener; a message
 // that is refused is answered by their handler, in its turn.
-func (p *Proxy) Strict(l net.Listener) net.Listener { return strictListener{l, p.wait.header} }
+//
+// It also answers from memory what is asked for in the same octets as before,
+// so a listener is to be served by one handler alone.
+func (p *Proxy) Strict(l net.Listener) net.Listener {
+	return strictListener{l, p.wait.header, newRepeats(p)}
+}
 
 type strictListener struct {
 	net.Listener
 	patience time.Duration
+	repeats  *repeats
 }
 
 func (l strictListener) Accept() (net.Conn, error) {
@@ -27,7 +33,10 @@ func (l strictListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newStrict(conn, l.patience), nil
+	c := newStrict(conn, l.patience)
+	c.repeats, c.heads = l.repeats, make(chan string, 4)
+	c.idle.Store(true)
+	return c, nil
 }
 
 // A reading is what comes next on a connection.
@@ -63,9 +72,12 @@ const (
 type strictConn struct {
 	net.Conn
 	patience time.Duration // for a head that has begun
+	quick
+	at string // LocalAddr, once it was asked for
 
 	next    reading
 	raw     []byte   // what came and was not read yet
+	buffer  []byte   // all that raw is a part of
 	scanned int      // how much of raw was searched for ends of lines
 	lines   [][2]int // in raw, found so far
 	parts   [][]byte // scratch
@@ -111,6 +123,7 @@ func (c *strictConn) Read(p []byte) (int, error) {
 	}
 	n := copy(p, c.out[c.outFrom:])
 	c.outFrom += n
+	c.idle.Store(false)
 	return n, nil
 }
 
@@ -159,6 +172,7 @@ func (c *strictConn) fill(limit int) error {
 	if len(c.raw) == cap(c.raw) {
 		size := min(max(firstBuffer, 2*len(c.raw)), limit+1)
 		c.raw = append(make([]byte, 0, max(size, len(c.raw)+1)), c.raw...)
+		c.buffer = c.raw[:0]
 	}
 	n, err := c.Conn.Read(c.raw[len(c.raw):cap(c.raw)])
 	c.raw = c.raw[:len(c.raw)+n]
@@ -173,6 +187,7 @@ func (c *strictConn) fill(limit int) error {
 
 // refuse ends the reading. The handler answers, after what came before.
 func (c *strictConn) refuse(err error) error {
+	c.hand(nil, true)
 	c.refusal, c.next, c.raw = err, readNothing, nil
 	c.out = append(c.out[:0], refused+" / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"...)
 	return nil
@@ -264,6 +279,11 @@ func (c *strictConn) CloseWrite() error {
 // Close lets a client that was refused see why: with octets of it unread the
 // system would tell it of a broken connection alone.
 func (c *strictConn) Close() error {
+	if c.repeats != nil {
+		c.Conn.SetWriteDeadline(time.Now().Add(closeGrace))
+		c.answering.Lock()
+		defer c.answering.Unlock()
+	}
 	if c.isRefused() && c.CloseWrite() == nil {
 		c.Conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
 		io.CopyN(io.Discard, c.Conn, maxHead)

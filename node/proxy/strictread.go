@@ -10,6 +10,11 @@ import (
 // is seen.
 func (c *strictConn) stepHead() error {
 	for {
+		if c.repeats != nil && len(c.raw) > 0 && c.idle.Load() {
+			if err := c.repeat(); err != nil {
+				return err
+			}
+		}
 		done, err := c.scan()
 		switch {
 		case err != nil:
@@ -19,10 +24,10 @@ func (c *strictConn) stepHead() error {
 		case len(c.raw) > maxHead:
 			return c.refuse(refuse(headerTooLarge, "more than %d octets of header fields", maxHead))
 		}
+		c.begin(len(c.raw) > 0)
 		if err := c.fill(maxHead); err != nil {
 			return err
 		}
-		c.begin(true)
 	}
 }
 
@@ -81,6 +86,7 @@ func (c *strictConn) finishHead() error {
 	case c.head.length > 0:
 		c.next, c.left = readBody, c.head.length
 	}
+	c.hand(c.raw[:c.scanned], c.head.length != 0)
 	c.raw = c.raw[c.scanned:]
 	c.scanned, c.lines = 0, c.lines[:0]
 	c.tidy()
@@ -93,9 +99,10 @@ func (c *strictConn) tidy() {
 	if cap(c.raw) > keptBuffer && len(c.raw) <= firstBuffer {
 		c.raw = append(make([]byte, 0, firstBuffer), c.raw...)
 		c.lines, c.parts, c.head.fields = nil, nil, nil
+		c.buffer = c.raw[:0]
 	}
 	if len(c.raw) == 0 {
-		c.raw = c.raw[:0]
+		c.raw = c.buffer[:0]
 	}
 }
 

@@ -23,6 +23,7 @@ type visit struct {
 	body  *upload // nil until the body of the request is wanted
 	early early
 	start time.Time
+	head  string // as it came, if it is short and may be answered again
 
 	face     string
 	outcome  string        // "aborted" until something better is known
@@ -32,7 +33,11 @@ type visit struct {
 }
 
 func (p *Proxy) begin(w http.ResponseWriter, r *http.Request) *visit {
-	return &visit{p: p, w: newAnswer(w, r), r: r, start: time.Now(), outcome: "aborted"}
+	v := &visit{p: p, w: newAnswer(w, r), r: r, start: time.Now(), outcome: "aborted"}
+	if c, ok := r.Context().Value(strictKey{}).(*strictConn); ok {
+		v.head = c.taken()
+	}
+	return v
 }
 
 // leaveBody ends the reading of the request's body.
