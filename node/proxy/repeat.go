@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -43,12 +44,16 @@ type repeats struct {
 	mu  sync.RWMutex // guards all
 	all map[string]*repeat
 
+	// loans are how many bodies are lent, of maxLoans at most.
+	loans    atomic.Int64
+	maxLoans int64
+
 	// count is for an answer that went out.
 	count func() (hits prometheus.Counter, first prometheus.Observer)
 }
 
 func newRepeats(p *Proxy) *repeats {
-	return &repeats{p: p, all: make(map[string]*repeat), count: sync.OnceValues(func() (prometheus.Counter, prometheus.Observer) {
+	return &repeats{p: p, all: make(map[string]*repeat), maxLoans: loansAllowed(), count: sync.OnceValues(func() (prometheus.Counter, prometheus.Observer) {
 		return p.stats.requests.WithLabelValues("hit"), p.stats.firstByte.WithLabelValues("cache")
 	})}
 }
@@ -67,21 +72,39 @@ func (rs *repeats) add(head string, r *repeat) {
 		if len(rs.all) < maxRepeats {
 			break
 		}
-		delete(rs.all, known)
+		rs.dropLocked(known)
 	}
+	rs.dropLocked(head)
 	rs.all[head] = r
 }
 
 func (rs *repeats) forget(head []byte) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	delete(rs.all, string(head))
+	rs.dropLocked(string(head))
+}
+
+func (rs *repeats) dropLocked(head string) {
+	if r := rs.all[head]; r != nil {
+		r.loan.end(rs)
+		delete(rs.all, head)
+	}
+}
+
+// close forgets all.
+func (rs *repeats) close() {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	for head := range rs.all {
+		rs.dropLocked(head)
+	}
 }
 
 // repeat is one answer that can be given again.
 type repeat struct {
 	again *fetch.Again
 	local string // the listener's address, by which some names are its own
+	loan  loan
 
 	mu       sync.Mutex // guards following
 	header   http.Header
@@ -226,7 +249,7 @@ func (c *strictConn) repeat() error {
 		n += len(head)
 	}
 	if err == nil {
-		err = c.flush(nil)
+		err = c.flush(nil, nil)
 	}
 	c.answering.Unlock()
 	if n > 0 {
@@ -248,33 +271,43 @@ func (c *strictConn) answer(r *repeat) (ok bool, err error) {
 	c.batch = r.appendHead(c.batch, served)
 	c.takings = append(c.takings, taking{r.again, now, int64(len(body))})
 	if len(body) > gathered {
-		return true, c.flush(body)
+		return true, c.flush(body, c.repeats.lent(r, body))
 	}
 	c.batch = append(c.batch, body...)
 	if len(c.batch) > gathered {
-		return true, c.flush(nil)
+		return true, c.flush(nil, nil)
 	}
 	return true, nil
 }
 
-// flush sends what was gathered, and then tail, and counts it.
-func (c *strictConn) flush(tail []byte) error {
+// flush sends what was gathered, and then tail, and counts it. lent, if not nil,
+// is a file that holds tail.
+func (c *strictConn) flush(tail []byte, lent *os.File) error {
 	if len(c.batch) == 0 {
 		return nil
 	}
 	first := time.Now()
-	var err error
-	if len(tail) == 0 {
-		_, err = c.Conn.Write(c.batch)
-	} else {
-		both := net.Buffers{c.batch, tail}
-		_, err = both.WriteTo(c.Conn)
-	}
+	err := c.sendBoth(tail, lent)
 	c.book(first, err)
 	c.batch = c.batch[:0]
 	if cap(c.batch) > 2*gathered {
 		c.batch = nil
 	}
+	return err
+}
+
+func (c *strictConn) sendBoth(tail []byte, lent *os.File) error {
+	if len(tail) == 0 {
+		_, err := c.Conn.Write(c.batch)
+		return err
+	}
+	if lent != nil {
+		if done, err := sendLent(c.Conn, c.batch, lent, len(tail)); done {
+			return err
+		}
+	}
+	both := net.Buffers{c.batch, tail}
+	_, err := both.WriteTo(c.Conn)
 	return err
 }
 

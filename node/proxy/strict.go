@@ -39,6 +39,12 @@ func (l strictListener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
+// Close closes the listener.
+func (l strictListener) Close() error {
+	l.repeats.close()
+	return l.Listener.Close()
+}
+
 // A reading is what comes next on a connection.
 type reading int
 
