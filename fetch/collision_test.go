@@ -84,7 +84,7 @@ func (w *world) alarms(r *prometheus.Registry) (n float64) {
 // site the one, its peers the other. Where both are claimed nobody is believed,
 // nobody banned, and the origin gives its own.
 func TestTwoBodiesUnderOneMD5(t *testing.T) {
-	pair := pairOf(t, "md5", 8*mib)
+	pair := pairOf(t, "md5-unfound", 8*mib)
 	md5 := digestOf(t, verify.MD5, pair[0])
 	for _, order := range [][]int{{0, 1}, {1, 0}, {0, 1, 1, 1}} {
 		registry := prometheus.NewRegistry()
@@ -105,7 +105,7 @@ func TestTwoBodiesUnderOneMD5(t *testing.T) {
 // on believing: a later body of that digest, from the origin or from peers, is
 // delivered by the origin and not stored.
 func TestSecondBodyUnderOneMD5(t *testing.T) {
-	pair := pairOf(t, "md5", 4*mib)
+	pair := pairOf(t, "md5-unfound", 4*mib)
 	registry := prometheus.NewRegistry()
 	play(t, func(w *world) { w.cfg.Metrics, w.cfg.Memory = registry, nil }, func(w *world) {
 		w.web.Put(site, film(pair[0]))
@@ -125,12 +125,26 @@ func TestSecondBodyUnderOneMD5(t *testing.T) {
 // the origin's own is delivered and goes no further, whatever peers have.
 func TestLyingSHA1Pair(t *testing.T) {
 	pair := pairOf(t, "sha1", 8*mib)
-	sha1 := digestOf(t, verify.SHA1, pair[0])
+	lyingPair(t, pair, jar(pair[0]), digestOf(t, verify.SHA1, pair[0]))
+}
+
+// TestLyingMD5Pair: nor has one that an attack on MD5 made, also where the peers
+// are of one mind and the user takes MD5.
+func TestLyingMD5Pair(t *testing.T) {
+	for _, kind := range []string{"md5", "md5-fastcoll", "md5-unicoll"} {
+		pair := pairOf(t, kind, 8*mib)
+		lyingPair(t, pair, film(pair[0]), digestOf(t, verify.MD5, pair[0]))
+	}
+}
+
+// lyingPair lets peers have one body of a pair, of which o is the first.
+func lyingPair(t *testing.T, pair [2][]byte, o fetchtest.Object, of verify.Digest) {
+	t.Helper()
 	for _, which := range []int{0, 1} {
 		play(t, nil, func(w *world) {
-			w.web.Put(site, jar(pair[0]))
+			w.web.Put(site, o)
 			for i := range 3 {
-				w.peer(&fetchtest.Peer{Name: fmt.Sprint("p", i), Of: sha1, Link: line(50 * mbit)}, pair[which])
+				w.peer(&fetchtest.Peer{Name: fmt.Sprint("p", i), Of: of, Link: line(50 * mbit)}, pair[which])
 			}
 			w.whole(w.get(pair[0]), pair[0])
 			if octets(w.receipt(), "peer") > 0 || len(w.store.Metas()) > 0 {

@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"crypto/md5" //nolint:gosec // what origins state; what it may prove is for Policy
 	"crypto/sha256"
 	"crypto/sha512"
 	"fmt"
@@ -21,7 +20,7 @@ const (
 	SHA512     Algorithm = multihash.SHA2_512
 	SHA384     Algorithm = 0x20
 	BLAKE2b256 Algorithm = 0xb220
-	// SHA1 never matches a body in which a collision attack is detected.
+	// SHA1 and MD5 never match a body in which a collision attack is detected.
 	SHA1 Algorithm = multihash.SHA1
 	MD5  Algorithm = multihash.MD5
 	// GitBlob is the SHA-1 of "blob LENGTH" NUL body, as git names files.
@@ -51,7 +50,7 @@ var algorithmsKnown = map[Algorithm]algorithm{
 	SHA384:     {"sha-384", 48, false, true, func(Digest) hash.Hash { return sha512.New384() }},
 	BLAKE2b256: {"blake2b-256", 32, false, true, func(Digest) hash.Hash { return newBLAKE2b() }},
 	SHA1:       {"sha-1", 20, false, false, func(Digest) hash.Hash { return newSafeSHA1() }},
-	MD5:        {"md5", 16, false, false, func(Digest) hash.Hash { return md5.New() }},
+	MD5:        {"md5", 16, false, false, func(Digest) hash.Hash { return newSafeMD5() }},
 	GitBlob:    {"git-blob-sha-1", 20, false, false, newGitBlob},
 	MD5Parts:   {"md5-of-parts", 24, false, false, newParts},
 }

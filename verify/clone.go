@@ -9,9 +9,9 @@ import (
 func cloneHash(h hash.Hash) hash.Hash {
 	switch x := h.(type) {
 	case *gitBlob:
-		return &gitBlob{cloneHash(x.Hash)}
+		return &gitBlob{cloneHash(x.safeSHA1).(*safeSHA1)}
 	case *parts:
-		return &parts{x.size, cloneHash(x.outer), cloneHash(x.part), x.left}
+		return &parts{x.size, cloneHash(x.outer), cloneHash(x.part).(*safeMD5), x.left, x.attacked}
 	case *safeSHA1:
 		next := newSafeSHA1()
 		next.collided = x.collides()

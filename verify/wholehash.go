@@ -20,7 +20,7 @@ func newWholeHash(d Digest) *wholeHash {
 }
 
 // matches reports whether what was hashed has the digest. A body that a
-// collision attack on SHA-1 made has no digest at all.
+// collision attack made has no digest at all.
 func (w *wholeHash) matches() bool {
 	sum := w.sum()
 	return sum != nil && matches(sum, []byte(w.digest.sum))
@@ -28,15 +28,14 @@ func (w *wholeHash) matches() bool {
 
 // sum returns nil when a collision attack was detected.
 func (w *wholeHash) sum() []byte {
-	h := w.h
-	if g, ok := h.(*gitBlob); ok {
-		h = g.Hash
-	}
-	if s, ok := h.(*safeSHA1); ok && s.collides() {
+	if m, ok := w.h.(marking); ok && m.collides() {
 		return nil
 	}
-	return h.Sum(nil)
+	return w.h.Sum(nil)
 }
+
+// marking is a hash that can be attacked and knows the marks of it.
+type marking interface{ collides() bool }
 
 // safeSHA1 is SHA-1 that knows the marks of the known collision attacks. The
 // state that the library writes out forgets what it detected, so that is kept
@@ -56,7 +55,7 @@ func (s *safeSHA1) collides() bool {
 }
 
 // gitBlob is SHA-1 over git's header and the body.
-type gitBlob struct{ hash.Hash }
+type gitBlob struct{ *safeSHA1 }
 
 func newGitBlob(d Digest) hash.Hash {
 	g := &gitBlob{newSafeSHA1()}
@@ -69,8 +68,11 @@ func newGitBlob(d Digest) hash.Hash {
 type parts struct {
 	size  int64
 	outer hash.Hash
-	part  hash.Hash
+	part  *safeMD5
 	left  int64 // of the part
+	// attacked: an attack made a part before. Nobody chooses the octets that
+	// outer hashes.
+	attacked bool
 }
 
 func newParts(d Digest) hash.Hash {
@@ -99,6 +101,7 @@ func (p *parts) Write(b []byte) (int, error) {
 }
 
 func (p *parts) closePart() {
+	p.attacked = p.collides()
 	p.outer.Write(p.part.Sum(nil))
 	p.part.Reset()
 	p.left = p.size
@@ -115,7 +118,10 @@ func (p *parts) Sum(b []byte) []byte {
 	return binary.BigEndian.AppendUint64(outer.Sum(b), uint64(p.size))
 }
 
-func (p *parts) Reset()         { p.outer, p.part, p.left = md5.New(), md5.New(), p.size }
+func (p *parts) collides() bool { return p.attacked || p.part.collides() }
+func (p *parts) Reset() {
+	p.outer, p.part, p.left, p.attacked = md5.New(), newSafeMD5(), p.size, false
+}
 func (p *parts) Size() int      { return md5.Size + 8 }
 func (p *parts) BlockSize() int { return md5.BlockSize }
 
