@@ -24,6 +24,7 @@ type board struct {
 	over    bool
 	whole   bool
 	readers int
+	heard   bool // there was a reader
 }
 
 const (
@@ -129,6 +130,7 @@ func (b *board) follow(ctx context.Context, tell func(News) error) error {
 	full := b.readers >= maxFollowers
 	if !full {
 		b.readers++
+		b.heard = true
 	}
 	b.mu.Unlock()
 	if full {

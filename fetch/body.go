@@ -26,7 +26,7 @@ type body struct {
 	arrivals map[int]arrival
 	loose    map[int]bool
 	// own are pieces behind front that this node took from the origin itself,
-	// hashes those of all that are held.
+	// hashes those of held ones, of all once somebody follows (claims.go).
 	own    Pieces
 	hashes map[int][32]byte
 	// scraps are what was on disk from the start of pieces that were not there

@@ -214,12 +214,11 @@ type Shelved struct {
 	// Meta of the response that the body is of; nil offers nothing through a
 	// Fetcher, which holds it against what may be shared now.
 	Meta *Meta
-	// Complete: all pieces are here and proven; then States and Pieces are
-	// set (verify.Whole). Otherwise Has tells which pieces may be read.
+	// Complete: all pieces are here and proven; then States are set
+	// (verify.Whole). Otherwise Has tells which pieces may be read.
 	Complete bool
 	Has      Pieces
 	States   []byte
-	Pieces   [][32]byte
 	Body     io.ReaderAt
 	Close    func()
 	// Follow tells what is new of a body that is under way; nil where nothing
@@ -248,9 +247,6 @@ type Have struct {
 	Has Pieces
 	// ListHash commits the peer to a state list; zero unless Complete.
 	ListHash [32]byte
-	// Pieces are SHA-256 of each piece, to which the peer is committed; nil
-	// unless Complete.
-	Pieces [][32]byte
 }
 
 // Peer is another node as a source of one object. Its spans begin and end at

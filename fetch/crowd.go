@@ -42,9 +42,10 @@ type crowd struct {
 	noReturn     bool
 	striping     bool
 	doubting     bool
+	claiming     bool
 	checkpointed time.Time // when the cache was last told what is right; disk guards it
 	spare        spare
-	offered      int // pieces of the front that others were told of; disk guards it
+	offered      int // pieces of the front that are claimed; disk guards it
 	letGone      int // how often the origin was let go
 
 	mu          sync.Mutex // guards following
@@ -155,6 +156,7 @@ func (c *crowd) conduct(ans *Answer) {
 			c.leadEnded(l)
 		}
 		c.stripeEnded()
+		c.beginClaims()
 		c.drip(time.Now())
 		c.convict(time.Now())
 		c.tryWhole()

@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"io"
-	"maps"
 
 	"github.com/flashcrowd/flashcrowd/verify"
 )
@@ -22,16 +21,12 @@ func (c *crowd) tryWhole() {
 	for i := b.layout.Pieces() - 1; ready && i >= b.tail; i-- {
 		own = own && (b.own.Has(i) || b.layout.Offset(i+1) <= b.front)
 	}
-	var known map[int][32]byte
-	if ready {
-		c.untried, known = false, c.reckonedLocked()
-	}
+	c.untried = c.untried && !ready
 	fl.mu.Unlock()
 	if !ready {
 		return
 	}
 	r := verify.NewRecorder(fl.proof().Digest().Algorithm(), length)
-	r.Know(known)
 	if _, err := io.Copy(r, io.NewSectionReader(fl.writer, 0, length)); err != nil {
 		c.fail(&diskError{err})
 		return
@@ -50,19 +45,6 @@ func (c *crowd) tryWhole() {
 		fl.f.log.Warn("rejected", "reason", "a claim of the crowd is false", "host", fl.req.URL.Host)
 		c.doubting = true
 	}
-}
-
-// reckonedLocked returns the hashes of the pieces on disk that this node reckoned
-// of the very octets that are there: where front and tail overlap, the front's
-// were written last. disk and fl.mu are held.
-func (c *crowd) reckonedLocked() map[int][32]byte {
-	b := &c.fl.body
-	known := maps.Clone(b.hashes)
-	maps.DeleteFunc(known, func(i int, _ [32]byte) bool { return b.layout.Offset(i) < b.front })
-	for i, hash := range c.recorder.Hashes() {
-		known[i] = hash
-	}
-	return known
 }
 
 // doubtful returns the pieces to take from the origin once more now.

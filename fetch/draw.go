@@ -13,10 +13,11 @@ import (
 // and forgets it.
 type stripe struct {
 	Run
-	done chan struct{}
-	took time.Duration // until the answer began; 0 before
-	err  error         // once done is closed
-	got  int64
+	since time.Time
+	done  chan struct{}
+	took  time.Duration // until the answer began; 0 before
+	err   error         // once done is closed
+	got   int64
 }
 
 // startStriping notes that from here on the origin is drawn on by runs.
@@ -52,7 +53,7 @@ func (c *crowd) heed(p Plan) {
 
 // draw takes r from the origin.
 func (c *crowd) draw(r Run) {
-	s := &stripe{Run: r, done: make(chan struct{})}
+	s := &stripe{Run: r, since: time.Now(), done: make(chan struct{})}
 	c.mu.Lock()
 	c.stripe = s
 	c.mu.Unlock()
@@ -98,6 +99,10 @@ func (c *crowd) keepOwn(i int, piece []byte) error {
 	if c.over() {
 		return nil
 	}
+	old, held, err := c.hashHeld(i)
+	if err != nil {
+		return err
+	}
 	skip := max(c.front()-fl.body.layout.Offset(i), 0)
 	if skip < int64(len(piece)) {
 		if _, err := fl.writer.WriteAt(piece[skip:], fl.body.layout.Offset(i)+skip); err != nil {
@@ -114,7 +119,6 @@ func (c *crowd) keepOwn(i int, piece []byte) error {
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
 	fl.perSource["origin"] += int64(len(piece))
-	old, held := fl.body.hashes[i]
 	was := fl.body.arrivals[i]
 	now := time.Now()
 	fl.body.own.Add(i)
@@ -230,6 +234,11 @@ func (c *crowd) crowdLocked(v *View, now time.Time) *Crowd {
 	}
 	if c.stripe != nil {
 		x.Stripe = c.stripe.Run
+		heard := c.originMeter.read(now).at
+		if heard.Before(c.stripe.since) {
+			heard = c.stripe.since
+		}
+		x.Stalled = now.Sub(heard) >= stallAfter
 	}
 	x.NotBefore = max(c.hinted.Sub(c.fl.start), c.spare.until.Sub(c.fl.start))
 	return x

@@ -179,7 +179,6 @@ func (c *crowd) enlist(ctx context.Context, peer Peer, have Have) error {
 		}
 		home = &camp{list: list}
 	}
-	have.Pieces = nil // the list alone judges pieces; a table a peer would add up
 	c.disk.Lock()
 	defer c.disk.Unlock()
 	if c.contradicted {

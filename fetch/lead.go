@@ -104,6 +104,7 @@ func (c *crowd) follow(l *lead) error {
 				begun = true
 			}
 			over, writeErr := c.advance((*buf)[:n], l.sourceOf())
+			c.claimFront(2)
 			if writeErr != nil || over {
 				handed = c.fl.handOver(writeErr, (*buf)[:n], l.body)
 				return writeErr
@@ -167,7 +168,6 @@ func (c *crowd) advance(p []byte, source string) (over bool, err error) {
 	if !fl.body.dripping {
 		fl.body.end = fl.body.front
 	}
-	c.offerFrontLocked()
 	c.checkpointLocked(now)
 	fl.hungry = time.Time{}
 	fl.cond.Broadcast()

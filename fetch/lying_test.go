@@ -120,7 +120,7 @@ func (w *world) stored(body []byte) {
 	}
 	defer s.Close()
 	w.whole(w.get(body), body) // a hit
-	if seals := w.store.Seals(); len(seals) != 1 || !slices.Equal(seals[0].Whole.Pieces, want.Pieces) || string(seals[0].Whole.States) != string(want.States) {
+	if seals := w.store.Seals(); len(seals) != 1 || string(seals[0].Whole.States) != string(want.States) {
 		w.Error("this node commits itself to a false list")
 	}
 }

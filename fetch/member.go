@@ -71,6 +71,7 @@ func (c *crowd) openDoor() {
 	c.fl.mu.Lock()
 	defer c.fl.mu.Unlock()
 	c.fl.knocked = func(name dht.ID, m dht.Member) {
+		c.wake() // there may be claims to make
 		c.mu.Lock()
 		over := c.peersCtx.Err() != nil
 		kick := c.tellers[m.ID]
@@ -218,13 +219,17 @@ type claimError struct {
 func (e *claimError) Error() string { return "fetch: " + verify.ErrClaim.Error() }
 
 // judge holds a piece against what its sender committed to, and against the
-// list in use if there is one. It returns the SHA-256 of a piece that fits.
+// list in use if there is one. It returns the SHA-256 of a piece that fits, or
+// zero where that was not reckoned.
 func (c *crowd) judge(chain *verify.Chain, s *source, i int, piece []byte) (hash [32]byte, err error) {
 	if s.member == nil {
 		if err := chain.Fit(i, piece); err != nil {
 			return hash, err
 		}
-		return chain.PieceHash(i), nil
+		if c.fl.board.followed() {
+			hash = verify.HashPiece(piece)
+		}
+		return hash, nil
 	}
 	c.mu.Lock()
 	claim, known := s.member.claims[i]
@@ -251,18 +256,4 @@ func (c *crowd) offerLocked(i int, hash [32]byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.appearedLocked(i, time.Now())
-}
-
-// offerFrontLocked offers the pieces of the front that are new. fl.mu is held.
-func (c *crowd) offerFrontLocked() {
-	if c.fl.board == nil || c.recorder == nil {
-		return
-	}
-	hashes := c.recorder.Hashes()
-	for ; c.offered < len(hashes); c.offered++ {
-		c.fl.board.claim(Claim{Piece: c.offered, Hash: hashes[c.offered], Own: true})
-		c.mu.Lock()
-		c.appearedLocked(c.offered, time.Now())
-		c.mu.Unlock()
-	}
 }

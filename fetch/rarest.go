@@ -80,7 +80,7 @@ func (v View) wanted(leads, listed bool) *wants {
 		window = max(2, len(v.Peers)) * listWindow
 	}
 	for i := v.Tail - 1; i >= v.firstWhole(leads); i-- {
-		if v.Have.Has(i) || v.Crowd.Stripe.has(i) {
+		if v.Have.Has(i) || v.Crowd.Stripe.has(i) && !v.Crowd.Stalled {
 			continue
 		}
 		if missing++; missing <= window {

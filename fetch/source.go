@@ -131,7 +131,8 @@ func (c *crowd) beginOrder(o *order, now time.Time) {
 	}
 }
 
-// keep puts a piece that fits, and has this hash, on disk, behind the front.
+// keep puts a piece that fits on disk, behind the front. hash may be zero while
+// nobody follows.
 func (c *crowd) keep(chain *verify.Chain, i int, piece []byte, hash [32]byte, came arrival) error {
 	c.disk.Lock()
 	defer c.disk.Unlock()
@@ -152,13 +153,18 @@ func (c *crowd) keep(chain *verify.Chain, i int, piece []byte, hash [32]byte, ca
 	if _, err := fl.writer.WriteAt(piece[skip:], fl.body.layout.Offset(i)+skip); err != nil {
 		return &diskError{err}
 	}
+	if hash == [32]byte{} && fl.board.followed() {
+		hash = verify.HashPiece(piece)
+	}
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
 	c.checkpointLocked(time.Now())
 	proven := fl.body.tail
 	fl.body.hold(i, came)
 	c.untried = true
-	c.offerLocked(i, hash)
+	if hash != [32]byte{} {
+		c.offerLocked(i, hash)
+	}
 	for k := fl.body.tail; k < proven; k++ {
 		a := fl.body.arrivals[k]
 		if chain == nil || !a.fromPeer() {

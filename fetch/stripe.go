@@ -68,6 +68,9 @@ type Crowd struct {
 	// Stripe is the run that this node takes from the origin now, Next the one
 	// that it has announced to take then; each may be empty.
 	Stripe, Next Run
+	// Stalled: nothing of Stripe has come for stallAfter. Then peers may be
+	// asked for it, too.
+	Stalled bool
 	// Doubtful are pieces that are here and should be taken once more from the
 	// origin, since the whole is not what the origin says it is.
 	Doubtful Pieces

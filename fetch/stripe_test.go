@@ -352,3 +352,26 @@ func TestHintsDelayStripesOnly(t *testing.T) {
 		t.Errorf("the hint is over: %+v", p)
 	}
 }
+
+// TestStalledStripe: what the origin is asked for, and does not send, is asked of
+// peers that have it: it may have died with the request under way.
+func TestStalledStripe(t *testing.T) {
+	v := fetch.View{
+		Now: 10 * time.Second, Layout: verify.LayoutOf(4 * verify.MinPieceSize), Front: verify.MinPieceSize,
+		Have: fetch.NewPieces(4), Tail: 3, Slots: 8, Origin: fetch.OriginView{Returns: true}, PeerSince: -1, Hungry: -1,
+		Peers: []fetch.PeerView{{ID: 0, Has: fetch.AllPieces(4), Heard: 9 * time.Second, Partial: true}},
+		Crowd: &fetch.Crowd{Striping: true, Stripe: fetch.Run{First: 1, End: 3}},
+	}
+	v.Have.Add(3)
+	if p := fetch.Next(v); len(p.Orders) != 0 {
+		t.Errorf("asked peers for what comes from the origin: %+v", p.Orders)
+	}
+	v.Crowd.Stalled = true
+	asked := 0
+	for _, o := range fetch.Next(v).Orders {
+		asked += o.End - o.First
+	}
+	if asked != 2 {
+		t.Errorf("asked for %d of the 2 pieces that the origin holds back", asked)
+	}
+}

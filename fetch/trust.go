@@ -71,7 +71,7 @@ func (s *Shelved) as(id dht.ID, token verify.Token) {
 	}
 	for _, d := range s.Meta.Digests(s.Digest) {
 		if d != s.Digest && verify.TokenOf(id, d) == token {
-			s.States = verify.ListFor(d, verify.Whole{Digest: s.Digest, States: s.States, Pieces: s.Pieces})
+			s.States = verify.ListFor(d, verify.Whole{Digest: s.Digest, States: s.States})
 			s.Digest = d
 			return
 		}

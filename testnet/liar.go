@@ -159,7 +159,7 @@ func falseShelf(id dht.ID, body []byte, lie Lie) fetch.Shelf {
 	}
 	return &lyingShelf{id: id, token: verify.TokenOf(id, truth.Digest), offer: fetch.Shelved{
 		Digest: truth.Digest, Complete: true, Has: fetch.AllPieces(layout.Pieces()),
-		States: told.States, Pieces: told.Pieces, Body: memory(lies), Close: func() {},
+		States: told.States, Body: memory(lies), Close: func() {},
 	}}
 }
 

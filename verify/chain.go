@@ -2,7 +2,6 @@ package verify
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"fmt"
 	"math"
 	"sync"
@@ -30,7 +29,6 @@ type Chain struct {
 
 	mu     sync.Mutex // guards following
 	fits   []bool
-	pieces [][32]byte
 	closed int
 }
 
@@ -47,7 +45,7 @@ func NewChain(p Proof, list *StateList) (*Chain, error) {
 	n := list.layout.Pieces()
 	return &Chain{
 		proof: p, list: list, hash: list.Hash(),
-		fits: make([]bool, n), pieces: make([][32]byte, n), closed: n,
+		fits: make([]bool, n), closed: n,
 	}, nil
 }
 
@@ -69,19 +67,10 @@ func (c *Chain) Fit(i int, piece []byte) error {
 	if int64(len(piece)) != layout.Size(i) {
 		return c.mismatch(i, piece, nil)
 	}
-	alg := c.list.digest.alg
-	h := resume(alg, c.list.before(i), layout.Offset(i))
-	h.Write(piece)
-	var got []byte
-	if i == layout.Pieces()-1 {
-		got = h.Sum(nil)
-	} else {
-		got = chainingValue(alg, h)
-	}
-	if !matches(got, c.list.after(i)) {
+	if got := c.list.leads(i, piece); !matches(got, c.list.after(i)) {
 		return c.mismatch(i, piece, got)
 	}
-	c.mark(i, sha256.Sum256(piece))
+	c.mark(i)
 	return nil
 }
 
@@ -92,10 +81,10 @@ func (c *Chain) mismatch(i int, piece, got []byte) *MismatchError {
 	}
 }
 
-func (c *Chain) mark(i int, piece [32]byte) {
+func (c *Chain) mark(i int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.fits[i], c.pieces[i] = true, piece
+	c.fits[i] = true
 	for c.closed > 0 && c.fits[c.closed-1] {
 		c.closed--
 	}
@@ -168,11 +157,4 @@ func (c *Chain) Joins(r *Recorder) bool {
 func (c *Chain) ClaimIs(r *Recorder) bool {
 	return c.list != nil && r.alg == c.list.digest.alg && r.n == c.list.digest.length &&
 		matches(r.Sum(), []byte(c.list.digest.sum))
-}
-
-// pieceHash returns the SHA-256 of piece i, which must have fitted.
-func (c *Chain) pieceHash(i int) [32]byte {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.pieces[i]
 }

@@ -34,10 +34,3 @@ func PieceLie(peer string, d Digest, i int, claimed, sent [32]byte, at time.Time
 		Committed: "piece " + hex.EncodeToString(claimed[:]), Sent: "piece " + hex.EncodeToString(sent[:]),
 	}
 }
-
-// Hashes returns the hashes of the pieces that were recorded whole so far, from
-// the first one on. The caller must not change them.
-func (r *Recorder) Hashes() [][32]byte { return r.pieces }
-
-// PieceHash returns the hash of piece i, which must have fitted the chain.
-func (c *Chain) PieceHash(i int) [32]byte { return c.pieceHash(i) }

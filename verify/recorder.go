@@ -11,26 +11,16 @@ import (
 
 // Recorder hashes a body as it comes, in order, from a source that needs no
 // proof (the origin, or this node's own disk), and keeps the chaining value at
-// each border and the hash of each piece. It is not safe for concurrent use.
+// each border. It is not safe for concurrent use.
 type Recorder struct {
 	alg    Algorithm
 	layout Layout
 	scale  uint8
 	h      hash.Hash
-	piece  hash.Hash
 	n      int64
 	states []byte
-	pieces [][32]byte
-	known  map[int][32]byte
 	also   []*wholeHash
 }
-
-// Know gives r the SHA-256 of pieces that the caller has reckoned itself, of the
-// very octets that it will write: r then hashes those once and not twice. A
-// false one makes no body right, since that is held against its digest; it would
-// only make this node claim a piece that it cannot send. It must be called
-// before the first Write.
-func (r *Recorder) Know(pieces map[int][32]byte) { r.known = pieces }
 
 // Observe makes r find out, too, which of ds the body has. It must be called
 // before the first Write.
@@ -45,12 +35,12 @@ func (r *Recorder) Observe(ds ...Digest) {
 }
 
 // NewRecorder returns a recorder for a body of length octets. With a negative
-// length it only hashes: it keeps neither states nor pieces. alg must have
+// length it only hashes and keeps no states. alg must have
 // state lists.
 func NewRecorder(alg Algorithm, length int64) *Recorder {
 	r := &Recorder{alg: alg, h: alg.new(), layout: Layout{Length: -1}}
 	if length >= 0 {
-		r.layout, r.piece = LayoutOf(length), sha256.New()
+		r.layout = LayoutOf(length)
 	}
 	return r
 }
@@ -72,14 +62,11 @@ func (r *Recorder) Write(p []byte) (int, error) {
 		end := r.layout.Offset(i + 1)
 		part := p[done:][:min(int64(len(p)-done), end-r.n)]
 		r.h.Write(part)
-		if _, known := r.known[i]; !known {
-			r.piece.Write(part)
-		}
 		r.observe(part)
 		done += len(part)
 		r.n += int64(len(part))
-		if r.n == end {
-			r.closePiece(i)
+		if r.n == end && end < r.layout.Length {
+			r.states = append(r.states, chainingValue(r.alg, r.h)...)
 		}
 	}
 	return done, nil
@@ -88,19 +75,6 @@ func (r *Recorder) Write(p []byte) (int, error) {
 func (r *Recorder) observe(p []byte) {
 	for _, w := range r.also {
 		w.h.Write(p)
-	}
-}
-
-// closePiece ends piece i.
-func (r *Recorder) closePiece(i int) {
-	if hash, known := r.known[i]; known {
-		r.pieces = append(r.pieces, hash)
-	} else {
-		r.pieces = append(r.pieces, [32]byte(r.piece.Sum(nil)))
-		r.piece.Reset()
-	}
-	if r.n < r.layout.Length {
-		r.states = append(r.states, chainingValue(r.alg, r.h)...)
 	}
 }
 
@@ -153,11 +127,8 @@ func (r *Recorder) Has(d Digest) bool {
 // itself stays as it is.
 func (r *Recorder) Ahead(rest io.Reader) (*Recorder, error) {
 	next := *r
-	next.states, next.pieces, next.also = slices.Clone(r.states), slices.Clone(r.pieces), nil
+	next.states, next.also = slices.Clone(r.states), nil
 	next.h = cloneHash(r.h)
-	if r.piece != nil {
-		next.piece = cloneHash(r.piece)
-	}
 	for _, w := range r.also {
 		next.also = append(next.also, &wholeHash{w.digest, cloneHash(w.h)})
 	}
@@ -171,11 +142,9 @@ func (r *Recorder) Ahead(rest io.Reader) (*Recorder, error) {
 // offered to peers.
 type Whole struct {
 	Digest Digest
-	// States is the state list (ParseStateList), Pieces the SHA-256 of each
-	// piece; both nil when the length was not known beforehand or the body
-	// ended before it.
+	// States is the state list (ParseStateList); nil when the length was not
+	// known beforehand or the body ended before it, or where it has no borders.
 	States []byte
-	Pieces [][32]byte
 }
 
 // Whole returns what was recorded, once the body is complete. The caller must
@@ -184,7 +153,7 @@ func (r *Recorder) Whole() Whole {
 	if r.n != r.layout.Length {
 		return Whole{Digest: r.Digest()}
 	}
-	return Whole{Digest: r.Digest(), States: bytes.Clone(r.states), Pieces: slices.Clone(r.pieces)}
+	return Whole{Digest: r.Digest(), States: bytes.Clone(r.states)}
 }
 
 // WholeOf returns the whole body that r's front and c's proven tail make. It
@@ -198,17 +167,11 @@ func WholeOf(r *Recorder, c *Chain) (Whole, error) {
 	if c.NeedsWhole() {
 		return r.Whole(), nil
 	}
-	first, _ := r.border()
-	pieces := slices.Clone(r.pieces)
-	for i := first; i < c.list.layout.Pieces(); i++ {
-		pieces = append(pieces, c.pieceHash(i))
-	}
 	states := slices.Concat(r.states, c.list.raw[len(r.states):])
-	return Whole{Digest: c.list.digest, States: states, Pieces: pieces}, nil
+	return Whole{Digest: c.list.digest, States: states}, nil
 }
 
-// PieceIs reports whether piece has the SHA-256 want, as a node checks what it
-// reads from its own disk before it sends it.
+// PieceIs reports whether piece has the SHA-256 want.
 func PieceIs(piece []byte, want [32]byte) bool {
 	got := sha256.Sum256(piece)
 	return matches(got[:], want[:])

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
-	"slices"
 	"testing"
 
 	"github.com/flashcrowd/flashcrowd/verify"
@@ -35,29 +34,6 @@ func TestRecorderStates(t *testing.T) {
 	})
 }
 
-// TestRecorderKnowsPieces: pieces that the caller has hashed are taken over, the
-// digest and the states are reckoned all the same.
-func TestRecorderKnowsPieces(t *testing.T) {
-	eachAlgorithm(t, func(t *testing.T, alg verify.Algorithm) {
-		for _, n := range bodyLengths {
-			body, known := bodyOf(n, uint64(n)), map[int][32]byte{}
-			for i, p := range cut(body) {
-				if i%3 != 1 {
-					known[i] = sha256.Sum256(p)
-				}
-			}
-			r := verify.NewRecorder(alg, int64(n))
-			r.Know(known)
-			for rest := body; len(rest) > 0; rest = rest[min(1000, len(rest)):] {
-				if _, err := r.Write(rest[:min(1000, len(rest))]); err != nil {
-					t.Fatal(err)
-				}
-			}
-			checkWhole(t, alg, body, r.Whole())
-		}
-	})
-}
-
 func checkWhole(t *testing.T, alg verify.Algorithm, body []byte, w verify.Whole) {
 	t.Helper()
 	after, sum := sha2Of[alg].run(nil, 0, body)
@@ -65,18 +41,13 @@ func checkWhole(t *testing.T, alg verify.Algorithm, body []byte, w verify.Whole)
 		t.Errorf("%d octets: digest %s, want %x", len(body), w.Digest, sum)
 	}
 	var states []byte
-	var pieces [][32]byte
-	for i, p := range cut(body) {
+	for i := range cut(body) {
 		if i > 0 {
 			states = append(states, after(i*piece)...)
 		}
-		pieces = append(pieces, sha256.Sum256(p))
 	}
 	if !bytes.Equal(w.States, states) {
 		t.Errorf("%d octets: states differ from an independent computation", len(body))
-	}
-	if !slices.Equal(w.Pieces, pieces) {
-		t.Errorf("%d octets: piece table differs from the SHA-256 of the pieces", len(body))
 	}
 	if _, err := verify.ParseStateList(w.Digest, w.States); err != nil {
 		t.Errorf("%d octets: own state list: %v", len(body), err)
@@ -88,8 +59,8 @@ func TestRecorderOfUnknownLength(t *testing.T) {
 		body := bodyOf(2*piece+5, 3)
 		r := recorded(t, alg, -1, body)
 		w := r.Whole()
-		if w.States != nil || w.Pieces != nil || w.Digest != stdDigest(t, alg, body) {
-			t.Errorf("whole = %d states, %d pieces, %s", len(w.States), len(w.Pieces), w.Digest)
+		if w.States != nil || w.Digest != stdDigest(t, alg, body) {
+			t.Errorf("whole = %d octets of states, %s", len(w.States), w.Digest)
 		}
 		if !r.Matches(proofOf(t, w.Digest)) {
 			t.Error("the body does not match its own digest")
@@ -121,8 +92,8 @@ func TestRecorderOfShortBody(t *testing.T) {
 	body := bodyOf(2*piece, 5)
 	for _, n := range []int{0, 1, piece, piece + 1, 2*piece - 1} {
 		w := recorded(t, verify.SHA256, int64(len(body)), body[:n]).Whole()
-		if w.States != nil || w.Pieces != nil || w.Digest != stdDigest(t, verify.SHA256, body[:n]) {
-			t.Errorf("%d of %d octets: %d states, %d pieces, %s", n, len(body), len(w.States), len(w.Pieces), w.Digest)
+		if w.States != nil || w.Digest != stdDigest(t, verify.SHA256, body[:n]) {
+			t.Errorf("%d of %d octets: %d octets of states, %s", n, len(body), len(w.States), w.Digest)
 		}
 	}
 }
@@ -132,7 +103,6 @@ func TestWholeIsTheCallers(t *testing.T) {
 	r := recorded(t, verify.SHA256, int64(len(body)), body)
 	w := r.Whole()
 	w.States[0] ^= 1
-	w.Pieces[0][0] ^= 1
 	checkWhole(t, verify.SHA256, body, r.Whole())
 }
 

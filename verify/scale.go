@@ -1,7 +1,5 @@
 package verify
 
-import "crypto/sha256"
-
 // MaxScale keeps a scaled piece as long as a block of SHA-256: 64 octets.
 const MaxScale = 10
 
@@ -23,7 +21,7 @@ func (p Proof) Scaled(scale uint8) Proof {
 func (p Proof) Recorder() *Recorder {
 	d := p.Digest()
 	alg := d.alg.listing()
-	r := &Recorder{alg: alg, layout: d.Layout(), scale: d.scale, h: alg.new(), piece: sha256.New()}
+	r := &Recorder{alg: alg, layout: d.Layout(), scale: d.scale, h: alg.new()}
 	r.Observe(d)
 	return r
 }

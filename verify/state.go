@@ -168,5 +168,24 @@ func (l *StateList) after(i int) []byte {
 	return l.before(i + 1)
 }
 
+// leads returns the state, or at the end the digest, to which piece i, of the
+// right size, leads from the state before it.
+func (l *StateList) leads(i int, piece []byte) []byte {
+	alg := l.digest.alg
+	h := resume(alg, l.before(i), l.layout.Offset(i))
+	h.Write(piece)
+	if i == l.layout.Pieces()-1 {
+		return h.Sum(nil)
+	}
+	return chainingValue(alg, h)
+}
+
+// Intact reports whether piece i is what it was when this node made the list of
+// octets that it had proven: so a node checks what it reads from its own disk
+// before it sends it. Of a stranger's list and piece it proves nothing.
+func (l *StateList) Intact(i int, piece []byte) bool {
+	return i >= 0 && i < l.layout.Pieces() && int64(len(piece)) == l.layout.Size(i) && matches(l.leads(i, piece), l.after(i))
+}
+
 // MaxStateList is the length in octets of the longest list there can be.
 const MaxStateList = (MaxPieces - 1) * 64

@@ -233,14 +233,21 @@ func archiveOf(t testing.TB, members ...member) []byte {
 	return b.Bytes()
 }
 
+func hashesOf(t testing.TB, body []byte) []string {
+	t.Helper()
+	hashes, err := pieceHashes(t.Context(), bytes.NewReader(body), verify.LayoutOf(int64(len(body))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hashes
+}
+
 // said returns a manifest of body, after change.
 func said(t testing.TB, body []byte, change func(*manifest)) []byte {
 	t.Helper()
 	w := fetchtest.Seal(body).Whole
 	m := &manifest{URL: "http://example.com/said", Length: int64(len(body)), Digests: []string{hex.EncodeToString(w.Digest.Multihash())}}
-	for _, p := range w.Pieces {
-		m.Pieces = append(m.Pieces, hex.EncodeToString(p[:]))
-	}
+	m.Pieces = hashesOf(t, body)
 	if change != nil {
 		change(m)
 	}
@@ -269,10 +276,7 @@ func TestLyingArchive(t *testing.T) {
 	flipped[150_000] ^= 1
 	pieces := func(of []byte) func(*manifest) {
 		return func(m *manifest) {
-			m.Pieces = nil
-			for _, p := range fetchtest.Seal(of).Whole.Pieces {
-				m.Pieces = append(m.Pieces, hex.EncodeToString(p[:]))
-			}
+			m.Pieces = hashesOf(t, of)
 		}
 	}
 	blake := hex.EncodeToString(digestBy(t, verify.BLAKE2b256, other).Multihash())

@@ -46,9 +46,8 @@ func (w *writer) commit(seal fetch.Seal) error {
 	return w.s.admit(w, e, r)
 }
 
-// whole checks that the body has the length that was sealed, and adds state
-// list and piece hashes if they are not there, as when the length was not
-// known from the start.
+// whole checks that the body has the length that was sealed, and adds the state
+// list if it is not there, as when the length was not known from the start.
 func (w *writer) whole(sealed verify.Whole) (verify.Whole, error) {
 	d := sealed.Digest
 	info, err := w.file.Stat()
@@ -58,7 +57,7 @@ func (w *writer) whole(sealed verify.Whole) (verify.Whole, error) {
 	if d.IsZero() || info.Size() != d.Length() || w.meta.Length >= 0 && w.meta.Length != d.Length() {
 		return verify.Whole{}, fmt.Errorf("body of %d octets, announced as %d, sealed as %d", info.Size(), w.meta.Length, d.Length())
 	}
-	if _, err := verify.ParseStateList(d, sealed.States); err == nil && len(sealed.Pieces) == d.Layout().Pieces() {
+	if _, err := verify.ParseStateList(d, sealed.States); err == nil {
 		return sealed, nil
 	}
 	r := verify.NewRecorder(d.Algorithm(), d.Length())

@@ -12,6 +12,7 @@ import (
 
 	"github.com/flashcrowd/flashcrowd/dht"
 	"github.com/flashcrowd/flashcrowd/fetch"
+	"github.com/flashcrowd/flashcrowd/verify"
 )
 
 // Export says what goes into an archive. The zero value is everything that
@@ -92,51 +93,67 @@ func exportable(r *record) bool {
 
 // exportEntry writes one object.
 func (s *Store) exportEntry(ctx context.Context, t *archiveWriter, e *entry, takes func(*fetch.Meta) bool) error {
-	r, sd, b, err := s.openExport(ctx, e, takes)
+	r, b, err := s.openExport(ctx, e, takes)
 	if err != nil {
 		return err
 	}
 	defer b.Close()
-	return t.object(manifestOf(r, sd.pieces), b)
+	m := manifestOf(r)
+	if m.Pieces, err = pieceHashes(ctx, b, r.digest.Layout()); err != nil {
+		return err
+	}
+	return t.object(m, b)
 }
 
 // openExport opens the body of e, proven anew, if it goes into the archive.
-func (s *Store) openExport(ctx context.Context, e *entry, takes func(*fetch.Meta) bool) (*record, side, body, error) {
+func (s *Store) openExport(ctx context.Context, e *entry, takes func(*fetch.Meta) bool) (*record, body, error) {
 	if !s.enter() {
-		return nil, side{}, nil, ErrClosed
+		return nil, nil, ErrClosed
 	}
 	defer s.leave()
 	r, err := s.read(e)
 	if err != nil || !exportable(r) || takes != nil && !takes(r.meta) {
-		return nil, side{}, nil, errLeftOut
+		return nil, nil, errLeftOut
 	}
-	sd, err := s.readSide(e, r)
-	if err == nil {
-		err = s.proveBody(ctx, e, r)
-	}
-	if err != nil {
+	if err := s.proveBody(ctx, e, r); err != nil {
 		if ctx.Err() == nil {
 			s.reject(e, err)
 		}
-		return nil, side{}, nil, errLeftOut
+		return nil, nil, errLeftOut
 	}
 	b, _, err := s.open(e, r)
 	if err != nil {
-		return nil, side{}, nil, errLeftOut
+		return nil, nil, errLeftOut
 	}
-	return r, sd, b, nil
+	return r, b, nil
 }
 
-// manifestOf returns what is to be said of a stored response.
-func manifestOf(r *record, pieces [][32]byte) *manifest {
+// manifestOf returns what is to be said of a stored response, but for its pieces.
+func manifestOf(r *record) *manifest {
 	m := &manifest{URL: r.meta.URL, Length: r.digest.Length()}
 	for _, d := range r.meta.Digests(r.digest) {
 		if d.Algorithm().Strong() {
 			m.Digests = append(m.Digests, hex.EncodeToString(d.Multihash()))
 		}
 	}
-	for _, p := range pieces {
-		m.Pieces = append(m.Pieces, hex.EncodeToString(p[:]))
-	}
 	return m
+}
+
+// pieceHashes returns the SHA-256 of each piece of b, in hexadecimal.
+func pieceHashes(ctx context.Context, b io.ReaderAt, layout verify.Layout) ([]string, error) {
+	buf := pieceBuffer(layout)
+	defer pieces.Put(buf)
+	var out []string
+	for i := range layout.Pieces() {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		piece := (*buf)[:layout.Size(i)]
+		if n, err := b.ReadAt(piece, layout.Offset(i)); n < len(piece) {
+			return nil, fmt.Errorf("cache: hash piece %d: %w", i, err)
+		}
+		hash := verify.HashPiece(piece)
+		out = append(out, hex.EncodeToString(hash[:]))
+	}
+	return out, nil
 }

@@ -229,7 +229,7 @@ func (s *Store) openHeld(e *entry, r *record, h *held) (body, *side, error) {
 		f.Close()
 		return nil, nil, err
 	}
-	b := &checkedBody{file: f, layout: layout, pieces: sd.pieces, trust: e.trust, held: h}
+	b := &checkedBody{file: f, layout: layout, list: sd.list, trust: e.trust, held: h}
 	return s.openChecked(e, b, &sd)
 }
 

@@ -189,10 +189,12 @@ func decodeMemo(b []byte) (memo, error) {
 // side is what is known of a body piece by piece.
 type side struct {
 	states []byte
-	pieces [][32]byte
+	list   *verify.StateList // of the states
 }
 
-const sideVersion = 1
+// sideVersion is the form of side data. Those of version 1 end with the SHA-256
+// of each piece.
+const sideVersion = 2
 
 // maxSide is the length of the longest side data: 8192 piece hashes, a state
 // list for SHA-512, and some octets around them.
@@ -205,22 +207,17 @@ func sideOf(w verify.Whole) []byte {
 	}
 	e := newEncoder(sideVersion)
 	e.text(string(w.States))
-	for i := range w.Pieces {
-		e.raw(w.Pieces[i][:])
-	}
 	return e.seal()
 }
 
 // impliedSide returns the side data of a body that is so short that its digest
 // says it all.
 func impliedSide(d verify.Digest) (side, bool) {
-	switch n := d.Layout().Pieces(); {
-	case n == 0:
-		return side{}, true
-	case n == 1 && d.Algorithm() == verify.SHA256:
-		return side{pieces: [][32]byte{[32]byte(d.Sum())}}, true
+	if d.Layout().Pieces() > 1 {
+		return side{}, false
 	}
-	return side{}, false
+	list, err := verify.ParseStateList(d, nil)
+	return side{list: list}, err == nil
 }
 
 // decodeSide reads the side data of a body with digest of.
@@ -228,17 +225,20 @@ func decodeSide(b []byte, of verify.Digest) (side, error) {
 	if s, implied := impliedSide(of); implied {
 		return s, nil
 	}
-	d, err := newDecoder(b, sideVersion)
+	version := byte(sideVersion)
+	if len(b) > 0 && b[0] == 1 {
+		version = 1
+	}
+	d, err := newDecoder(b, version)
 	if err != nil {
 		return side{}, err
 	}
 	s := side{states: []byte(d.text())}
-	if _, err := verify.ParseStateList(of, s.states); err != nil {
+	if s.list, err = verify.ParseStateList(of, s.states); err != nil {
 		return side{}, fmt.Errorf("%w: %w", errGarbage, err)
 	}
-	s.pieces = make([][32]byte, of.Layout().Pieces())
-	for i := range s.pieces {
-		s.pieces[i] = [32]byte(d.raw(32))
+	if version == 1 {
+		d.raw(32 * of.Layout().Pieces())
 	}
 	if err := d.end(); err != nil {
 		return side{}, err

@@ -86,7 +86,7 @@ func (s *Store) openToScrub(e *entry) (*checkedBody, error) {
 		return nil, err
 	}
 	e.trust.begin(info, r.digest.Layout().Pieces())
-	return &checkedBody{file: f, layout: r.digest.Layout(), pieces: sd.pieces, trust: e.trust, reject: s.rejecter(e)}, nil
+	return &checkedBody{file: f, layout: r.digest.Layout(), list: sd.list, trust: e.trust, reject: s.rejecter(e)}, nil
 }
 
 // scrubBody holds all of b against its hashes. It reports whether there is time

@@ -42,7 +42,7 @@ func (s *Store) Open(id dht.ID, token verify.Token) (*fetch.Shelved, error) {
 	s.touch(e, time.Now())
 	return &fetch.Shelved{
 		Digest: r.digest, Coding: r.meta.Coding(), Meta: r.meta, Complete: true,
-		Has: fetch.AllPieces(r.digest.Layout().Pieces()), States: sd.states, Pieces: sd.pieces,
+		Has: fetch.AllPieces(r.digest.Layout().Pieces()), States: sd.states,
 		Body: b, Close: func() { b.Close() },
 	}, nil
 }

@@ -207,8 +207,8 @@ func TestCommitFails(t *testing.T) {
 	checkAccount(t, s, dir)
 }
 
-// TestLyingSeal: pieces that are missing are hashed anew, and must be those of
-// the digest.
+// TestLyingSeal: states that are missing are hashed anew, and must lead to the
+// digest.
 func TestLyingSeal(t *testing.T) {
 	s := openTemp(t, Config{})
 	req, m, body := object("a", 70_000)
@@ -218,7 +218,7 @@ func TestLyingSeal(t *testing.T) {
 	}
 	w.WriteAt(fetchtest.Body(99, 70_000), 0)
 	seal := fetchtest.Seal(body)
-	seal.Whole.Pieces = nil
+	seal.Whole.States = nil
 	if err := w.Commit(seal); !errors.Is(err, ErrDamaged) {
 		t.Errorf("Commit = %v, want ErrDamaged", err)
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/flashcrowd/flashcrowd/verify"
 )
 
-// trust is how much of one body this process has held against its piece
-// hashes. A body that this process wrote itself is trusted whole; one that it
+// trust is how much of one body this process has held against its state
+// list. A body that this process wrote itself is trusted whole; one that it
 // found is read with checks until each piece was seen to be right; one that
 // somebody has changed since starts again.
 type trust struct {
@@ -80,12 +80,13 @@ var (
 )
 
 // checkedBody reads a body of which not all pieces are trusted yet: before the
-// first octet of a piece leaves, the whole piece is held against its hash.
+// first octet of a piece leaves, the whole piece is held against the states
+// around it.
 // ReadAt may be called at once from many goroutines; Read and Seek not.
 type checkedBody struct {
 	file   file
 	layout verify.Layout
-	pieces [][32]byte
+	list   *verify.StateList
 	trust  *trust
 	// reject is called when a piece is wrong or cannot be read. It is set
 	// before anybody else gets the body.
@@ -183,10 +184,10 @@ func pieceBuffer(l verify.Layout) *[]byte {
 	return &buf
 }
 
-// check reads piece i whole and holds it against its hash.
+// check reads piece i whole and holds it against the states around it.
 func (b *checkedBody) check(piece []byte, i int) error {
 	n, err := b.file.ReadAt(piece, b.layout.Offset(i))
-	if n == len(piece) && verify.PieceIs(piece, b.pieces[i]) {
+	if n == len(piece) && b.list.Intact(i, piece) {
 		b.trust.add(i)
 		return nil
 	}
@@ -209,7 +210,7 @@ func (b *checkedBody) rejected(i int, cause error) error {
 	return err
 }
 
-// checkAll holds all pieces against their hashes.
+// checkAll holds all pieces against their states.
 func (b *checkedBody) checkAll() error {
 	buf := pieceBuffer(b.layout)
 	defer pieces.Put(buf)

@@ -184,7 +184,11 @@ func TestCheckedReader(t *testing.T) {
 	}
 	defer f.Close()
 	whole := fetchtest.Seal(body).Whole
-	b := &checkedBody{file: f, layout: whole.Digest.Layout(), pieces: whole.Pieces, trust: &trust{}, reject: func(err error) { t.Error(err) }}
+	list, err := verify.ParseStateList(whole.Digest, whole.States)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &checkedBody{file: f, layout: whole.Digest.Layout(), list: list, trust: &trust{}, reject: func(err error) { t.Error(err) }}
 	b.trust.begin(infoOf(t, path), 3)
 	if err := iotest.TestReader(b, body); err != nil {
 		t.Error(err)

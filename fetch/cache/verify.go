@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ type Verified struct {
 }
 
 // Verify reads every complete body, whatever this process has seen of it
-// before, and holds it against its digest and its pieces against their hashes.
+// before, and holds it against its digest and its state list.
 // What is wrong is removed, and a miss from then on; nobody is blamed. An error
 // means that it ended early: ctx is done, or the store closed.
 func (s *Store) Verify(ctx context.Context) (Verified, error) {
@@ -84,7 +85,7 @@ func (s *Store) proveBody(ctx context.Context, e *entry, r *record) error {
 	if err != nil {
 		return err
 	}
-	if whole.Digest != r.digest || !slices.Equal(whole.Pieces, sd.pieces) {
+	if whole.Digest != r.digest || !bytes.Equal(whole.States, sd.states) {
 		return fmt.Errorf("%w: not what its digest says", ErrDamaged)
 	}
 	e.trust.believe(info)

@@ -108,7 +108,7 @@ func (p *meshPeer) Have(ctx context.Context) (fetch.Have, error) {
 	}
 	return fetch.Have{
 		Complete: true, Has: fetch.AllPieces(sh.Digest.Layout().Pieces()),
-		ListHash: verify.HashPiece(sh.States), Pieces: sh.Pieces,
+		ListHash: verify.HashPiece(sh.States),
 	}, nil
 }
 

@@ -143,7 +143,7 @@ func (p *Peer) have() fetch.Have {
 	if time.Now().Before(p.CompleteAt) {
 		return fetch.Have{Has: fetch.NewPieces(n)}
 	}
-	h := fetch.Have{Complete: true, Has: fetch.AllPieces(n), Pieces: whole.Pieces, ListHash: sha256.Sum256(p.list())}
+	h := fetch.Have{Complete: true, Has: fetch.AllPieces(n), ListHash: sha256.Sum256(p.list())}
 	if p.CommitsTrue {
 		h.ListHash = sha256.Sum256(whole.States)
 	}

@@ -290,12 +290,12 @@ func (s *Store) Open(id dht.ID, token verify.Token) (*fetch.Shelved, error) {
 			continue
 		}
 		whole := e.seal.Whole
-		if whole.Pieces == nil {
+		if whole.States == nil {
 			whole = wholeOf(d.Algorithm(), e.body)
 		}
 		return &fetch.Shelved{
 			Digest: d, Coding: e.meta.Coding(), Meta: e.meta, Complete: true, Has: fetch.AllPieces(d.Layout().Pieces()),
-			States: whole.States, Pieces: whole.Pieces, Body: bytes.NewReader(e.body), Close: func() {},
+			States: whole.States, Body: bytes.NewReader(e.body), Close: func() {},
 		}, nil
 	}
 	return nil, fetch.ErrUnknown

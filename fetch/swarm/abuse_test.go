@@ -322,8 +322,8 @@ func TestOwnDiskBlamesNobody(t *testing.T) {
 func TestUnsoundShelf(t *testing.T) {
 	o := newObject(t, "unsound", 3*piece)
 	for name, spoil := range map[string]func(s *fetch.Shelved){
-		"no states": func(s *fetch.Shelved) { s.States = nil },
-		"no pieces": func(s *fetch.Shelved) { s.Pieces = nil },
+		"no states":    func(s *fetch.Shelved) { s.States = nil },
+		"half a state": func(s *fetch.Shelved) { s.States = s.States[:len(s.States)-16] },
 	} {
 		sh := newShelf()
 		sh.put(o, func() *fetch.Shelved {

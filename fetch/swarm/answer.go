@@ -114,8 +114,7 @@ func (s *Swarm) lookUp(r *remote, req request) *fetch.Shelved {
 // sound reports whether what the shelf says of a complete body fits its
 // length. To offer anything else could only get this node banned.
 func (s *Swarm) sound(sh *fetch.Shelved) bool {
-	l := sh.Digest.Layout()
-	if !sh.Complete || len(sh.Pieces) == l.Pieces() && len(sh.States) == sh.Digest.ListSize() {
+	if !sh.Complete || len(sh.States) == sh.Digest.ListSize() {
 		return true
 	}
 	s.log.Error("shelf offers a body that does not fit its digest", "digest", sh.Digest)
@@ -125,7 +124,7 @@ func (s *Swarm) sound(sh *fetch.Shelved) bool {
 func haveOf(sh *fetch.Shelved) fetch.Have {
 	n := sh.Digest.Layout().Pieces()
 	if sh.Complete {
-		return fetch.Have{Complete: true, Has: fetch.AllPieces(n), ListHash: sha256.Sum256(sh.States), Pieces: sh.Pieces}
+		return fetch.Have{Complete: true, Has: fetch.AllPieces(n), ListHash: sha256.Sum256(sh.States)}
 	}
 	has := fetch.NewPieces(n)
 	for i := range n {

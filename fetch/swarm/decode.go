@@ -246,8 +246,6 @@ func (a *answer) takeBody(b []byte) error {
 			a.pieces, err = m.octets(f, maxFrame, atMost)
 		case a.kind == ansHave && f.num == 3:
 			a.listHash, err = m.octets(f, 32, exactly)
-		case a.kind == ansHave && f.num == 4:
-			a.hashes, err = m.octets(f, maxFrame, atMost)
 		case a.kind == ansHead && f.num == 1:
 			a.total, err = m.uint(f)
 		case a.kind == ansData && f.num == 1:

@@ -42,7 +42,7 @@ func encodeSpans(spans []fetch.Span) []byte {
 func appendHave(b []byte, number uint64, h fetch.Have) []byte {
 	size := 1 + protowire.SizeBytes(len(h.Has))
 	if h.Complete {
-		size += 2 + 1 + protowire.SizeBytes(len(h.ListHash)) + 1 + protowire.SizeBytes(32*len(h.Pieces))
+		size += 2 + 1 + protowire.SizeBytes(len(h.ListHash))
 	}
 	b = appendAnswerHeader(b, number, ansHave, size)
 	if h.Complete {
@@ -51,11 +51,6 @@ func appendHave(b []byte, number uint64, h fetch.Have) []byte {
 	b = appendBytes(b, 2, h.Has)
 	if h.Complete {
 		b = appendBytes(b, 3, h.ListHash[:])
-		b = protowire.AppendTag(b, 4, protowire.BytesType)
-		b = protowire.AppendVarint(b, uint64(32*len(h.Pieces)))
-		for i := range h.Pieces {
-			b = append(b, h.Pieces[i][:]...)
-		}
 	}
 	return b
 }

@@ -32,7 +32,7 @@ func TestExchange(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s, %d octets: %v", listen, size, err)
 			}
-			if !have.Complete || have.ListHash != sha256.Sum256(list) || have.Has.Count() != len(have.Pieces) {
+			if !have.Complete || have.ListHash != sha256.Sum256(list) || have.Has.Count() != o.proof.Digest().Layout().Pieces() {
 				t.Errorf("%d octets: have is complete %v, hash %x", size, have.Complete, have.ListHash)
 			}
 			proveBody(t, p, o, list)
@@ -118,13 +118,13 @@ func TestPartial(t *testing.T) {
 	sh := newShelf()
 	sh.put(o, func() *fetch.Shelved {
 		s := o.shelved()
-		s.Complete, s.Has, s.States, s.Pieces = false, has, nil, nil
+		s.Complete, s.Has, s.States = false, has, nil
 		return s
 	})
 	far := newSwarm(t, Config{Shelf: sh})
 	p := newPeer(t, newSwarm(t, Config{}), far.host, o.want())
 	have, err := p.Have(t.Context())
-	if err != nil || have.Complete || have.Pieces != nil || !bytes.Equal(have.Has, has) {
+	if err != nil || have.Complete || have.ListHash != [32]byte{} || !bytes.Equal(have.Has, has) {
 		t.Fatalf("have %+v, %v", have, err)
 	}
 	for _, c := range []struct {

@@ -78,7 +78,7 @@ func (o *object) request(number uint64, k kind, spans ...fetch.Span) request {
 
 func (o *object) shelved() *fetch.Shelved {
 	return &fetch.Shelved{
-		Digest: o.proof.Digest(), Complete: true, States: o.whole.States, Pieces: o.whole.Pieces,
+		Digest: o.proof.Digest(), Complete: true, States: o.whole.States,
 		Body: bytes.NewReader(o.body), Close: func() {},
 	}
 }

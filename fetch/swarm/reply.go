@@ -31,15 +31,9 @@ const (
 // whoever gives nothing could not say so.
 func (w *reply) plain(k kind) error { return w.send(appendAnswer(nil, w.number, k, nil)) }
 
-// have says h. The memory for it is reserved: it may be 260 KiB.
+// have says h.
 func (w *reply) have(h fetch.Have) error {
-	size := len(h.Has) + 32*len(h.Pieces) + 256
-	scope := w.st.Scope()
-	if err := scope.ReserveMemory(size, network.ReservationPriorityHigh); err != nil {
-		return w.plain(ansBusy)
-	}
-	defer scope.ReleaseMemory(size)
-	return w.write(appendHave(make([]byte, 0, size), w.number, h), isUrgent)
+	return w.write(appendHave(nil, w.number, h), isUrgent)
 }
 
 // head announces how many octets the data frames that follow will carry.

@@ -114,19 +114,15 @@ func readHave(l verify.Layout, a answer) (fetch.Have, error) {
 	}
 	copy(h.Has, a.pieces)
 	if !a.complete {
-		if len(a.hashes) != 0 || len(a.listHash) != 0 {
-			return fetch.Have{}, malformed("hashes of an incomplete body")
+		if len(a.listHash) != 0 {
+			return fetch.Have{}, malformed("list of an incomplete body")
 		}
 		return h, nil
 	}
-	if h.Has.Count() != n || len(a.hashes) != 32*n || len(a.listHash) != 32 {
-		return fetch.Have{}, malformed("complete with %d octets of hashes for %d pieces", len(a.hashes), n)
+	if h.Has.Count() != n || len(a.listHash) != 32 {
+		return fetch.Have{}, malformed("complete with %d of %d pieces", h.Has.Count(), n)
 	}
 	h.ListHash = [32]byte(a.listHash)
-	h.Pieces = make([][32]byte, n)
-	for i := range h.Pieces {
-		h.Pieces[i] = [32]byte(a.hashes[32*i:])
-	}
 	return h, nil
 }
 

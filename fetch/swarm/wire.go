@@ -7,7 +7,7 @@
 //	asker                                  server
 //	-----                                  ------
 //	request 1 have(id, token, coding)  ->
-//	                                   <-  answer 1 have(complete, pieces, list hash, piece hashes)
+//	                                   <-  answer 1 have(complete, pieces, list hash)
 //	request 2 get(id, token, coding, spans) ->
 //	request 3 get(id, token, coding, spans) ->      (sent before 2 is answered)
 //	                                   <-  answer 2 head(total octets)
@@ -28,7 +28,7 @@
 //
 //	request  1 number  2 id[32]  3 token[16]  4 coding  5 have{}  6 get{1 span{1 offset 2 length}...}  7 states{}
 //	         8 follow{}
-//	answer   1 number  2 have{1 complete 2 pieces 3 list hash[32] 4 piece hashes[32 each]}
+//	answer   1 number  2 have{1 complete 2 pieces 3 list hash[32]}
 //	         3 head{1 total}  4 data{1 octets 2 last}  5 gone{}  6 busy{}
 //	         7 news{1 claim{1 piece 2 hash[32] 3 own}...  2 lost...  3 intends  4 intent{1 first 2 pieces 3 lease ms}...
 //	           5 member{1 peer id 2 address...}...  6 back-off ms  7 complete  8 last}
@@ -119,10 +119,10 @@ type answer struct {
 	number uint64
 	kind   kind
 
-	complete                 bool   // have
-	pieces, listHash, hashes []byte // have
-	total                    int64  // head
-	octets                   []byte // data
-	last                     bool   // data, news
-	news                     *fetch.News
+	complete         bool   // have
+	pieces, listHash []byte // have
+	total            int64  // head
+	octets           []byte // data
+	last             bool   // data, news
+	news             *fetch.News
 }

@@ -63,7 +63,7 @@ func (l *lies) Open(id dht.ID, token verify.Token) (*fetch.Shelved, error) {
 		if l.kind == crowd.Claim {
 			told = f.falseWhole()
 		}
-		s.Has, s.States, s.Pieces = fetch.AllPieces(n), told.States, told.Pieces
+		s.Has, s.States = fetch.AllPieces(n), told.States
 	case l.kind == crowd.Sybil:
 		s.Has, s.Follow = fetch.NewPieces(n), l.besiege(n)
 	default:
@@ -75,12 +75,13 @@ func (l *lies) Open(id dht.ID, token verify.Token) (*fetch.Shelved, error) {
 // claim tells followers that all pieces are its own.
 func (l *lies) claim(f *object) fetch.Follow {
 	return func(ctx context.Context, _ dht.Member, tell func(fetch.News) error) error {
-		told := f.whole()
+		told := f.body
 		if l.kind == crowd.Claim {
-			told = f.falseWhole()
+			told = f.falsified()
 		}
 		var n fetch.News
-		for i, hash := range told.Pieces {
+		for i, layout := 0, verify.LayoutOf(int64(len(told))); i < layout.Pieces(); i++ {
+			hash := verify.HashPiece(told[layout.Offset(i):layout.Offset(i+1)])
 			n.Claims = append(n.Claims, fetch.Claim{Piece: i, Hash: hash, Own: true})
 		}
 		return l.repeat(ctx, tell, func(first bool) fetch.News {
@@ -153,12 +154,16 @@ const falsehood = 0x55
 // falseWhole is the other body that some liars offer.
 func (f *object) falseWhole() verify.Whole {
 	r := verify.NewRecorder(verify.SHA256, int64(len(f.body)))
+	if _, err := r.Write(f.falsified()); err != nil {
+		panic("stack: internal error: record: " + err.Error())
+	}
+	return r.Whole()
+}
+
+func (f *object) falsified() []byte {
 	other := make([]byte, len(f.body))
 	for i, b := range f.body {
 		other[i] = b ^ falsehood
 	}
-	if _, err := r.Write(other); err != nil {
-		panic("stack: internal error: record: " + err.Error())
-	}
-	return r.Whole()
+	return other
 }
