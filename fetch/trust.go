@@ -49,6 +49,9 @@ func (m *Meta) Exchange() verify.Exchange {
 // Stated returns the digest that m's origin states, by the strongest evidence
 // there is: the one that a body is held against before it is stored.
 func (m *Meta) Stated() (verify.Digest, bool) {
+	if len(m.Evidence) == 0 {
+		return verify.Digest{}, false
+	}
 	p, err := verify.Admit(verify.Open, m.ParsedURL(), m.Evidence)
 	return p.Digest(), err == nil
 }

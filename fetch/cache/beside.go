@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 )
 
 // Beside each body lies what the index knew of it when it was committed, so
@@ -73,13 +72,4 @@ func (b bodies) readBeside(n name) ([]byte, error) {
 	}
 	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, maxBeside))
-}
-
-// besideAt reports whether path is of a file beside a body, and of which.
-func (b bodies) besideAt(path string) (n name, ok bool) {
-	body, found := strings.CutSuffix(path, besideSuffix)
-	if !found {
-		return n, false
-	}
-	return b.nameAt(body)
 }

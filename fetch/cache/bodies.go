@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -186,27 +187,61 @@ type found struct {
 // with other names are not ours and left alone.
 func (b bodies) all() iter.Seq2[found, error] {
 	return func(yield func(found, error) bool) {
-		for path, err := range b.walk(b.dir, 2) {
+		for leaf, err := range b.leaves() {
+			var names []string
+			if err == nil {
+				names, err = b.fs.List(leaf.path)
+			}
 			if err != nil {
 				yield(found{}, err)
 				return
 			}
-			n, ok := b.nameAt(path)
-			side := false
-			if !ok {
-				n, side = b.besideAt(path)
+			for _, rest := range names {
+				body, beside := strings.CutSuffix(rest, besideSuffix)
+				n, ok := parseName(leaf.digits + body)
+				if !ok {
+					continue
+				}
+				info, err := b.fs.Stat(leaf.path + string(filepath.Separator) + rest)
+				switch {
+				case errors.Is(err, fs.ErrNotExist):
+				case err != nil:
+					yield(found{}, err)
+					return
+				case info.Mode().IsRegular() && !yield(found{n, info.Size(), beside}, nil):
+					return
+				}
 			}
-			if !ok && !side {
+		}
+	}
+}
+
+// leaf is a folder with bodies whose names begin with digits.
+type leaf struct{ path, digits string }
+
+// leaves yields the folders with bodies, as far as they are such as this package
+// makes.
+func (b bodies) leaves() iter.Seq2[leaf, error] {
+	return func(yield func(leaf, error) bool) {
+		firsts, err := b.fs.List(b.dir)
+		if err != nil {
+			yield(leaf{}, err)
+			return
+		}
+		for _, first := range firsts {
+			if len(first) != 1 || !isHex(first) {
 				continue
 			}
-			info, err := b.fs.Stat(path)
-			switch {
-			case errors.Is(err, fs.ErrNotExist):
-			case err != nil:
-				yield(found{}, err)
+			dir := filepath.Join(b.dir, first)
+			seconds, err := b.fs.List(dir)
+			if err != nil {
+				yield(leaf{}, err)
 				return
-			case info.Mode().IsRegular() && !yield(found{n, info.Size(), side}, nil):
-				return
+			}
+			for _, second := range seconds {
+				if len(second) == 2 && isHex(second) && !yield(leaf{filepath.Join(dir, second), first + second}, nil) {
+					return
+				}
 			}
 		}
 	}
@@ -247,35 +282,6 @@ func (l *listed) wait() listing {
 	return l.listing
 }
 
-// walk yields the paths that lie depth folders below dir, through such folders
-// as this package makes.
-func (b bodies) walk(dir string, depth int) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		names, err := b.fs.List(dir)
-		if err != nil {
-			yield("", err)
-			return
-		}
-		for _, n := range names {
-			path := filepath.Join(dir, n)
-			if depth == 0 {
-				if !yield(path, nil) {
-					return
-				}
-				continue
-			}
-			if len(n) != 3-depth || !isHex(n) {
-				continue
-			}
-			for below, err := range b.walk(path, depth-1) {
-				if !yield(below, err) || err != nil {
-					return
-				}
-			}
-		}
-	}
-}
-
 func isHex(s string) bool {
 	for _, c := range s {
 		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
@@ -299,16 +305,6 @@ func (b bodies) unfinished() iter.Seq2[name, error] {
 			yield(name{}, err)
 		}
 	}
-}
-
-// nameAt is the inverse of path.
-func (b bodies) nameAt(path string) (n name, ok bool) {
-	rel, err := filepath.Rel(b.dir, path)
-	if err != nil || len(rel) != 2*len(n)+2 {
-		return n, false
-	}
-	n, ok = parseName(rel[:1] + rel[2:4] + rel[5:])
-	return n, ok && b.path(n) == path
 }
 
 // parseName is the inverse of name.String.

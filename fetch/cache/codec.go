@@ -73,6 +73,8 @@ func (e *encoder) fields(h http.Header) {
 type decoder struct {
 	b      []byte
 	failed bool
+	// lean: of the fields of a response only those of variantFields are wanted.
+	lean bool
 }
 
 func newDecoder(b []byte, version byte) (*decoder, error) {
@@ -156,18 +158,28 @@ func (d *decoder) digest() verify.Digest {
 	return dig
 }
 
-// fields reads a header section; nil for an empty one.
-func (d *decoder) fields() http.Header {
+// skip reads a text and forgets it.
+func (d *decoder) skip() { d.raw(d.int(len(d.b))) }
+
+// fields reads a header section; nil for an empty one. If only is not nil it
+// forgets all others.
+func (d *decoder) fields(only map[string]bool) http.Header {
 	n := d.int(len(d.b))
 	if n == 0 {
 		return nil
 	}
 	h := make(http.Header)
 	for range n {
-		name := d.text()
+		name := d.raw(d.int(len(d.b)))
 		lines := d.int(len(d.b))
 		if d.failed {
 			return nil
+		}
+		if only != nil && !only[string(name)] {
+			for range lines {
+				d.skip()
+			}
+			continue
 		}
 		values := make([]string, 0, min(lines, 8))
 		for range lines {
@@ -176,7 +188,7 @@ func (d *decoder) fields() http.Header {
 				return nil
 			}
 		}
-		h[name] = values
+		h[string(name)] = values
 	}
 	return h
 }

@@ -66,7 +66,7 @@ func (s *Store) loadRecords(b *pebble.Batch) (map[name]*entry, error) {
 			b.Delete(key, nil)
 			return
 		}
-		r, err := decodeRecord(value)
+		r, err := decodeSome(value, true)
 		if err == nil && r.meta.ID != id {
 			err = fmt.Errorf("%w: record of another id", errGarbage)
 		}
@@ -95,28 +95,23 @@ func newEntry(n name, r *record, encoded int, beside int64) *entry {
 		e.main = true
 		return e
 	}
-	e.digests, e.tokens, e.shared = digestIDs(r), tokensOf(r), r.meta.Shared
+	e.digests, e.tokens = names(r)
+	e.shared = r.meta.Shared
 	return e
 }
 
-// digestIDs returns the ids of a shared body by each digest that it alone can
-// have, so that the same body from another URL is found by it.
-func digestIDs(r *record) (ids []dht.ID) {
+// names returns the tokens of a record's body, by each digest it is known by,
+// and the ids of a shared one by each digest that it alone can have, so that the
+// same body from another URL is found by it.
+func names(r *record) (ids []dht.ID, tokens []verify.Token) {
 	for _, d := range r.meta.Digests(r.digest) {
+		id := dht.DigestID(d.Multihash())
+		tokens = append(tokens, verify.TokenOf(r.meta.ID, d), verify.TokenOf(id, d))
 		if r.meta.Shared && d.Algorithm().Strong() {
-			ids = append(ids, dht.DigestID(d.Multihash()))
+			ids = append(ids, id)
 		}
 	}
-	return ids
-}
-
-// tokensOf returns the tokens of a record's body, by each digest it is known by.
-func tokensOf(r *record) []verify.Token {
-	var out []verify.Token
-	for _, d := range r.meta.Digests(r.digest) {
-		out = append(out, verify.TokenOf(r.meta.ID, d), verify.TokenOf(dht.DigestID(d.Multihash()), d))
-	}
-	return out
+	return ids, tokens
 }
 
 func (s *Store) loadAccesses(b *pebble.Batch, found map[name]*entry) error {

@@ -112,7 +112,11 @@ func (d *decoder) head() (m *fetch.Meta, invalid bool) {
 
 // tail is the inverse of encoder.tail.
 func (d *decoder) tail(m *fetch.Meta) {
-	m.Header, m.Vary = d.fields(), d.fields()
+	var only map[string]bool
+	if d.lean {
+		only = variantFields
+	}
+	m.Header, m.Vary = d.fields(only), d.fields(nil)
 	if evidence := d.text(); evidence != "" && json.Unmarshal([]byte(evidence), &m.Evidence) != nil {
 		d.fail()
 	}
@@ -127,11 +131,16 @@ func flag(set bool, bit uint64) uint64 {
 
 // decodeRecord is the inverse of encode. It fails with errGarbage on anything
 // else. It keeps no reference to b.
-func decodeRecord(b []byte) (*record, error) {
+func decodeRecord(b []byte) (*record, error) { return decodeSome(b, false) }
+
+// decodeSome is decodeRecord; a lean record has no more of the fields than an
+// entry needs.
+func decodeSome(b []byte, lean bool) (*record, error) {
 	d, err := newDecoder(b, recordVersion)
 	if err != nil {
 		return nil, err
 	}
+	d.lean = lean
 	r := &record{}
 	r.meta, r.invalid = d.head()
 	r.digest, r.side = d.digest(), d.int(maxSide)

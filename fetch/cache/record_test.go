@@ -41,7 +41,10 @@ func TestRecord(t *testing.T) {
 	waiting := *none
 	waiting.meta = &fetch.Meta{URL: "http://example.com/", ID: none.meta.ID, Method: "GET", RequestTime: t0, ResponseTime: t0, Length: 1000}
 	waiting.also = []verify.Digest{digestBy(t, verify.BLAKE2b256, fetchtest.Body(1, 1000))}
-	for _, want := range []*record{fullRecord(), none, &waiting} {
+	variant := fullRecord()
+	variant.meta.Header = http.Header{"Vary": {"Accept-Encoding, X-A"}, "Content-Encoding": {"gzip"}, "Etag": {`"a"`}}
+	variant.meta.Vary = http.Header{"Accept-Encoding": {"gzip"}, "X-A": {"1"}}
+	for _, want := range []*record{fullRecord(), none, &waiting, variant} {
 		b, err := want.encode()
 		if err != nil {
 			t.Fatal(err)
@@ -52,6 +55,10 @@ func TestRecord(t *testing.T) {
 		}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("got  %+v %+v\nwant %+v %+v", got, got.meta, want, want.meta)
+		}
+		lean, err := decodeSome(b, true)
+		if err != nil || !reflect.DeepEqual(newEntry(name{}, lean, len(b), 0), newEntry(name{}, want, len(b), 0)) {
+			t.Errorf("a lean record makes another entry: %v", err)
 		}
 		for i := range b { // any octet changed, any tail missing
 			c := bytes.Clone(b)

@@ -52,6 +52,7 @@ func selects(m *fetch.Meta, h http.Header) bool {
 
 // variantKey is the secondary key of m: equal for two responses to one URL
 // when each replaces the other.
+// Of the fields of the response it looks at variantFields alone.
 func variantKey(m *fetch.Meta) (key [16]byte) {
 	names, _ := varyNames(m.Header)
 	h := sha256.New()
@@ -65,6 +66,8 @@ func variantKey(m *fetch.Meta) (key [16]byte) {
 	}
 	return [16]byte(h.Sum(nil)[:16])
 }
+
+var variantFields = map[string]bool{"Vary": true, "Content-Encoding": true}
 
 // nominated returns the fields of h that the Vary of a response names.
 func nominated(response, h http.Header) http.Header {
