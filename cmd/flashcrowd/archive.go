@@ -25,11 +25,7 @@ type cacheExportCmd struct {
 
 // Run writes the archive. The file has its name once it is whole and will last.
 func (c *cacheExportCmd) Run(s *session) error {
-	api, err := c.find()
-	if err != nil {
-		return err
-	}
-	token, err := c.token()
+	api, token, err := c.authorized()
 	if err != nil {
 		return err
 	}
@@ -135,11 +131,7 @@ type cacheImportCmd struct {
 
 // Run takes in an archive. What is wrong with any of it is a failure.
 func (c *cacheImportCmd) Run(s *session) error {
-	api, err := c.find()
-	if err != nil {
-		return err
-	}
-	token, err := c.token()
+	api, token, err := c.authorized()
 	if err != nil {
 		return err
 	}

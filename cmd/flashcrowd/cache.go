@@ -113,11 +113,7 @@ func missing(is bool, text, hint string) error {
 // eachURL posts to path for one URL after the other, and says what judge makes
 // of each answer, until one is a failure.
 func eachURL[T any](s *session, ask *askFlags, path string, urls []string, judge func(T) (string, error)) error {
-	api, err := ask.find()
-	if err != nil {
-		return err
-	}
-	token, err := ask.token()
+	api, token, err := ask.authorized()
 	if err != nil {
 		return err
 	}
@@ -147,11 +143,7 @@ type cacheVerifyCmd struct {
 
 // Run prints the URLs that were damaged. That there are any is a failure.
 func (c *cacheVerifyCmd) Run(s *session) error {
-	api, err := c.find()
-	if err != nil {
-		return err
-	}
-	token, err := c.token()
+	api, token, err := c.authorized()
 	if err != nil {
 		return err
 	}

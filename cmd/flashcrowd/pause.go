@@ -61,6 +61,17 @@ func (f *askFlags) token() (string, error) {
 }
 
 // post asks the node to do what path and query stand for, and returns what it
+// authorized returns a client of the node that the flags name, and the token
+// that lets it change something.
+func (f *askFlags) authorized() (*client, string, error) {
+	api, err := f.find()
+	if err != nil {
+		return nil, "", err
+	}
+	token, err := f.token()
+	return api, token, err
+}
+
 // answers.
 func (c *client) post(ctx context.Context, path, token string, query url.Values) ([]byte, error) {
 	res, err := c.change(ctx, path, token, query, nil)
