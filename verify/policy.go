@@ -103,7 +103,7 @@ func passive(contentType string) bool {
 	t, _, err := mime.ParseMediaType(contentType)
 	kind, sub, _ := strings.Cut(t, "/")
 	switch {
-	case err != nil:
+	case err != nil || sub == "":
 		return false
 	case kind == "image":
 		return sub != "svg+xml"
@@ -114,7 +114,8 @@ func passive(contentType string) bool {
 // uploadHosts are where anybody can put files: the digests there are those of
 // whatever the uploader made, two files of one digest included.
 var uploadHosts = []string{
-	"s3.amazonaws.com", "*.s3.amazonaws.com", "*.s3.*.amazonaws.com", "s3.*.amazonaws.com", "*.s3-*.amazonaws.com",
+	"s3.amazonaws.com", "*.s3.amazonaws.com", "*.s3.*.amazonaws.com", "s3.*.amazonaws.com", "*.s3-*.amazonaws.com", "s3-*.amazonaws.com",
+	"*.s3.*.amazonaws.com.cn", "s3.*.amazonaws.com.cn",
 	"storage.googleapis.com", "*.storage.googleapis.com", "*.blob.core.windows.net", "githubusercontent.com",
 	"*.githubusercontent.com", "upload.wikimedia.org", "archive.org", "*.archive.org", "*.backblazeb2.com",
 	"*.r2.dev", "*.r2.cloudflarestorage.com",

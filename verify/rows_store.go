@@ -154,9 +154,28 @@ func (x *exchange) digestTag(n int) (tag, bool) {
 	return t, ok && t.strong && t.quoted && lowerHex(t.text, n) && x.whole() && !largeObject(x) && !isAssetHost(x)
 }
 
+// isS3Host goes by the label that names the service. An S3 object lambda sends
+// something else than what is stored, and a directory bucket tags by chance.
 func isS3Host(host string) bool {
-	host = strings.ToLower(host)
-	return strings.HasSuffix(host, ".amazonaws.com") && !strings.Contains(host, "s3express-") && strings.Contains(host, "s3")
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	front, aws := strings.CutSuffix(host, ".amazonaws.com")
+	if !aws {
+		front, aws = strings.CutSuffix(host, ".amazonaws.com.cn")
+	}
+	if !aws {
+		return false
+	}
+	labels := strings.Split(front, ".")
+	// Before the region and, for both kinds of addresses, its own label.
+	for i := len(labels) - 1; i >= 0 && i >= len(labels)-3; i-- {
+		switch name := labels[i]; {
+		case strings.HasPrefix(name, "s3-object-lambda"), name == "elb", name == "execute-api":
+			return false
+		case name == "s3", strings.HasPrefix(name, "s3-"):
+			return true
+		}
+	}
+	return false
 }
 
 func isR2Host(host string) bool {
@@ -215,7 +234,11 @@ func presigned(u *url.URL) bool {
 	if u == nil {
 		return false
 	}
-	q := strings.ToLower(u.RawQuery)
+	q, err := url.QueryUnescape(u.RawQuery)
+	if err != nil {
+		q = u.RawQuery
+	}
+	q = strings.ToLower(q)
 	return strings.Contains(q, "x-amz-signature") || strings.Contains(q, "awsaccesskeyid=")
 }
 
