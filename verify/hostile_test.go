@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"runtime"
@@ -35,7 +36,17 @@ func hostile(n int) map[string]http.Header {
 		"lines of GCS":      {"X-Goog-Hash": lines("md5=1B2M2Y8AsgTpgAmY7PhCfg==")},
 		"codings":           {"Content-Encoding": lines("gzip")},
 		"checksum in lines": {"X-Checksum-Sha256": lines("00")},
+		"media type":        {"X-Checksum-Sha1": {strings.Repeat("0", 40)}, "Content-Type": {"image/png" + numbered(n, ";%x*0=c")}},
 	}
+}
+
+// numbered is about n octets of format with 1, 2 and so on.
+func numbered(n int, format string) string {
+	var b strings.Builder
+	for i := 1; b.Len() < n; i++ {
+		fmt.Fprintf(&b, format, i)
+	}
+	return b.String()
 }
 
 // allocated is how many octets f allocates.
@@ -62,7 +73,7 @@ func TestHostileHeaderCost(t *testing.T) {
 		read := func() {
 			found := verify.Read(x)
 			verify.Survey(x)
-			_, err := verify.Admit(verify.Open, x.URL, found)
+			_, err := verify.AdmitFor(verify.Balanced, verify.Case{URL: x.URL, ContentType: h.Get("Content-Type")}, found)
 			verify.Missing(x, verify.Balanced, err)
 			verify.Wants(http.Header{}, x.URL)
 			x.Profiles.Guesses(x)

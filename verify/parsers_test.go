@@ -147,3 +147,45 @@ func FuzzURLRows(f *testing.F) {
 		}
 	})
 }
+
+// FuzzMediaType is Content-Type, by which MD5 is believed or not.
+func FuzzMediaType(f *testing.F) {
+	for _, s := range []string{"image/png", "IMAGE/SVG+XML; charset=utf-8", "video/mp4, text/html", "image", "image/", " font/woff2 ;", "text/html;image/png"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		kind, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(s)), "/")
+		if passive(s) && (kind != "image" && kind != "audio" && kind != "video" && kind != "font" || strings.Contains(strings.ToLower(s), "image/svg+xml")) {
+			t.Fatalf("%q is passive", s)
+		}
+	})
+}
+
+// FuzzContentAddress is Docker-Content-Digest, and where URLs say the same.
+func FuzzContentAddress(f *testing.F) {
+	f.Add("sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+	f.Add("sha512:00")
+	f.Add("sha256:")
+	f.Fuzz(func(t *testing.T, s string) {
+		all := ociDigest(s, E8)
+		sound(t, all)
+		for _, x := range all {
+			if _, hash, _ := strings.Cut(s, ":"); hash != strings.ToLower(hash) || len(hash) != 2*len(x.sum) {
+				t.Fatalf("%q is %x", s, x.sum)
+			}
+		}
+	})
+}
+
+// FuzzSignedQuery: whatever else stands in a query, a signature in it is seen.
+func FuzzSignedQuery(f *testing.F) {
+	f.Add("a=1", "b=%zz")
+	f.Add("%", "&")
+	f.Fuzz(func(t *testing.T, before, after string) {
+		for _, sign := range []string{"X-Amz-Signature=ab", "AWSAccessKeyId=ab"} {
+			if u := (&url.URL{Scheme: "https", Host: "b.s3.amazonaws.com", Path: "/f", RawQuery: before + "&" + sign + "&" + after}); !presigned(u) {
+				t.Fatalf("%q is not signed", u.RawQuery)
+			}
+		}
+	})
+}

@@ -100,7 +100,9 @@ func refusesBalanced(e Evidence, c Case) string {
 // passive reports whether a content type is of something that a program shows
 // and does not run. No type at all is not.
 func passive(contentType string) bool {
-	t, _, err := mime.ParseMediaType(contentType)
+	// Parameters decide nothing, and cost as much as their sender likes.
+	t, _, _ := strings.Cut(contentType, ";")
+	t, _, err := mime.ParseMediaType(t)
 	kind, sub, _ := strings.Cut(t, "/")
 	switch {
 	case err != nil || sub == "":
