@@ -87,7 +87,7 @@ func newCrowd(fl *flight) *crowd {
 	if p, err := verify.Admit(verify.Open, fl.meta.ParsedURL(), fl.meta.Evidence); err == nil {
 		c.stated, c.recorder = p, p.Recorder()
 	}
-	c.recorder.Observe(fl.f.cfg.Profiles.Guesses(fl.meta.Exchange())...)
+	c.recorder.Suppose(fl.f.cfg.Profiles.Guesses(fl.meta.Exchange())...)
 	return c
 }
 

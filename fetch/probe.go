@@ -135,7 +135,7 @@ func (c *crowd) believe(found []verify.Evidence) {
 		return
 	}
 	r := proof.Recorder()
-	r.Observe(fl.f.cfg.Profiles.Guesses(fl.meta.Exchange())...)
+	r.Suppose(fl.f.cfg.Profiles.Guesses(fl.meta.Exchange())...)
 	if _, err := io.Copy(r, io.NewSectionReader(fl.writer, 0, front)); err != nil {
 		return
 	}

@@ -78,7 +78,7 @@ func (p *Profiles) Derives(x Exchange) bool {
 
 // Guesses returns the digests that the entity tag of x would state, were it one
 // by the rules that this place may follow. Whoever downloads the whole body
-// from the origin has a Recorder observe them and then calls Learn.
+// from the origin has a Recorder suppose them and then calls Learn.
 func (p *Profiles) Guesses(x Exchange) []Digest {
 	if p == nil || x.Length < minSample || x.URL == nil {
 		return nil
@@ -104,7 +104,7 @@ func (p *Profiles) isBarred(place string, alg Algorithm, now time.Time) bool {
 // sent it, is of x's entity tag.
 func (p *Profiles) Learn(x Exchange, r *Recorder) {
 	for _, d := range p.Guesses(x) {
-		p.note(placeOf(newExchange(x)), d.alg, r.Has(d), x.At)
+		p.note(placeOf(newExchange(x)), d.alg, r.supposes(d), x.At)
 	}
 }
 

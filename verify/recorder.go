@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"crypto/md5" //nolint:gosec // guesses of entity tags
 	"crypto/sha256"
 	"fmt"
 	"hash"
@@ -20,6 +21,8 @@ type Recorder struct {
 	n      int64
 	states []byte
 	also   []*wholeHash
+	// supposed are hashed without a look for attacks: they prove nothing.
+	supposed []*wholeHash
 }
 
 // Observe makes r find out, too, which of ds the body has. It must be called
@@ -32,6 +35,33 @@ func (r *Recorder) Observe(ds ...Digest) {
 		}
 		r.also = append(r.also, newWholeHash(d))
 	}
+}
+
+// Suppose makes r find out which of ds, guesses of what an entity tag may mean
+// ([Profiles.Guesses]), the body has, for [Profiles.Learn] and for nothing else:
+// Has and Matches say nothing of them. It must be called before the first Write,
+// and after Observe.
+func (r *Recorder) Suppose(ds ...Digest) {
+	for _, d := range ds {
+		if d.alg != MD5 {
+			r.Observe(d)
+			continue
+		}
+		if !slices.ContainsFunc(r.also, func(w *wholeHash) bool { return w.digest == d }) {
+			r.supposed = append(r.supposed, &wholeHash{d, md5.New()})
+		}
+	}
+}
+
+// supposes reports whether the recorded octets have the digest d, which they
+// were supposed or observed to have.
+func (r *Recorder) supposes(d Digest) bool {
+	for _, w := range r.supposed {
+		if w.digest == d && r.n == d.length && w.matches() {
+			return true
+		}
+	}
+	return r.Has(d)
 }
 
 // NewRecorder returns a recorder for a body of length octets. With a negative
@@ -74,6 +104,9 @@ func (r *Recorder) Write(p []byte) (int, error) {
 
 func (r *Recorder) observe(p []byte) {
 	for _, w := range r.also {
+		w.h.Write(p)
+	}
+	for _, w := range r.supposed {
 		w.h.Write(p)
 	}
 }
@@ -127,15 +160,20 @@ func (r *Recorder) Has(d Digest) bool {
 // itself stays as it is.
 func (r *Recorder) Ahead(rest io.Reader) (*Recorder, error) {
 	next := *r
-	next.states, next.also = slices.Clone(r.states), nil
+	next.states = slices.Clone(r.states)
 	next.h = cloneHash(r.h)
-	for _, w := range r.also {
-		next.also = append(next.also, &wholeHash{w.digest, cloneHash(w.h)})
-	}
+	next.also, next.supposed = cloneAll(r.also), cloneAll(r.supposed)
 	if _, err := io.Copy(&next, rest); err != nil {
 		return nil, err
 	}
 	return &next, nil
+}
+
+func cloneAll(hashes []*wholeHash) (out []*wholeHash) {
+	for _, w := range hashes {
+		out = append(out, &wholeHash{w.digest, cloneHash(w.h)})
+	}
+	return out
 }
 
 // Whole is all that can be said of a complete body, to be stored beside it and

@@ -115,7 +115,7 @@ func learnedAt(t *testing.T, x verify.Exchange) *verify.Profiles {
 	p := &verify.Profiles{}
 	for range 8 {
 		r := verify.NewRecorder(verify.SHA256, x.Length)
-		r.Observe(p.Guesses(x)...)
+		r.Suppose(p.Guesses(x)...)
 		if _, err := r.Write(tableBody); err != nil {
 			t.Fatal(err)
 		}
