@@ -10,7 +10,7 @@ import (
 // for, and then, once each, pieces that another peer is late with.
 func assign(v View, leads bool) []Order {
 	asked := make([]int, v.Layout.Pieces())
-	outstanding := 0
+	outstanding, used := 0, v.weightOf()
 	for _, p := range v.Peers {
 		outstanding += len(p.Orders)
 		for _, o := range p.Orders {
@@ -34,9 +34,12 @@ func assign(v View, leads bool) []Order {
 			if !ok {
 				o, ok = v.highestRun(p, first, func(i int) bool { return asked[i] == 1 && late[i] && !p.owes(i) })
 			}
-			if !ok {
+			n := v.affords(o.End-o.First, used)
+			if !ok || n == 0 {
 				continue
 			}
+			o.First, o.Next = o.End-n, o.End-n
+			used += v.weight(n)
 			for i := o.First; i < o.End; i++ {
 				asked[i]++
 			}

@@ -324,7 +324,3 @@ func (c *crowd) originViewLocked() OriginView {
 	}
 	return o
 }
-
-// transferMemory is what pieces under way may take up: with a lead's buffer
-// and the streams' own a transfer stays below 8 MiB.
-const transferMemory = 6 << 20

@@ -40,9 +40,12 @@ func (v View) rarest(leads, listed bool) []Order {
 				o, ok = w.pick(p, w.lacking, again)
 				o.End = min(o.End, o.First+1)
 			}
-			if !ok {
+			n := v.affords(o.End-o.First, w.used)
+			if !ok || n == 0 {
 				continue
 			}
+			o.End = o.First + n
+			w.used += v.weight(n)
 			for i := o.First; i < o.End; i++ {
 				w.asked[i]++
 				w.unasked.Remove(i)
@@ -67,11 +70,12 @@ type wants struct {
 	holders     []int
 	asked       []int
 	outstanding int
-	last        bool // there is nothing else to ask for
+	used        int64 // memory of what is outstanding
+	last        bool  // there is nothing else to ask for
 }
 
 func (v View) wanted(leads, listed bool) *wants {
-	w := &wants{v: v, asked: v.askedPieces(), holders: v.holders, lacking: NewPieces(v.Layout.Pieces())}
+	w := &wants{v: v, used: v.weightOf(), asked: v.askedPieces(), holders: v.holders, lacking: NewPieces(v.Layout.Pieces())}
 	for _, p := range v.Peers {
 		w.outstanding += len(p.Orders)
 	}

@@ -30,6 +30,9 @@ var DefaultListen = []string{
 // Limits.InboundAll is by default.
 const protocolStreams = 2048
 
+// maxWindow is how many octets of a stream over TCP may wait for their reader.
+const maxWindow = 2 << 20
+
 // HostConfig says how a node appears to other nodes.
 type HostConfig struct {
 	// Identity must be an Ed25519 key. Nil makes one that lasts as long as
@@ -78,7 +81,7 @@ func NewHost(cfg HostConfig) (host.Host, error) {
 		libp2p.Identity(cfg.Identity),
 		libp2p.UserAgent("flashcrowd/" + cfg.Version),
 		libp2p.Security(libp2ptls.ID, newSecure),
-		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
+		libp2p.Muxer(yamux.ID, muxer()),
 		libp2p.SwarmOpts(swarm.WithDialRanker(tcpFirst)),
 		libp2p.ResourceManager(limits),
 		libp2p.ConnectionManager(conns),
@@ -118,6 +121,15 @@ func (c *HostConfig) complete() error {
 	orElse(&c.LowWater, 160)
 	orElse(&c.HighWater, 400)
 	return nil
+}
+
+// muxer is libp2p's yamux with windows that do not grow beyond what an order
+// may take up in memory. 2 MiB fill a line of 160 Mbit/s at a round trip of
+// 100 ms, and a peer is asked for two orders at a time.
+func muxer() *yamux.Transport {
+	config := *yamux.DefaultTransport.Config()
+	config.MaxStreamWindowSize = maxWindow
+	return (*yamux.Transport)(&config)
 }
 
 func listenOption(addrs []ma.Multiaddr) libp2p.Option {
