@@ -34,7 +34,7 @@ type living struct {
 // is a member for one key.
 type population struct {
 	t      *testing.T
-	net    *internet
+	net    *wires
 	nodes  []living
 	keys   int
 	trips  []float64 // of the look-ups, in round trips
@@ -119,7 +119,7 @@ func TestCycles(t *testing.T) {
 	}
 	for _, size := range sizes {
 		synctest.Test(t, func(t *testing.T) {
-			p := &population{t: t, net: newInternet(t)}
+			p := &population{t: t, net: new(wires)}
 			defer func() {
 				for _, n := range p.nodes {
 					n.leave()
