@@ -42,6 +42,7 @@ type Node struct {
 	origin   *origin.Client
 	host     host.Host     // nil with --swarm off
 	router   *kad.Router   // nil with --swarm off
+	kept     chan struct{} // closed once the memberships of an earlier run are named
 	lan      *lan.Router   // nil with --swarm off or --lan off
 	members  *dht.Pausable // over both, nil with --swarm off
 	swarm    *swarm.Swarm  // nil with --swarm off
@@ -161,9 +162,10 @@ func (n *Node) openSwarm(context.Context) error {
 	if err != nil {
 		return err
 	}
+	n.kept = make(chan struct{})
 	n.router, err = kad.New(kad.Config{
 		Host: n.host, Network: n.cfg.Network, Bootstrap: boot, Datastore: records,
-		BucketSize: n.cfg.BucketSize, Good: n.goodPeers, Logger: n.log, Metrics: n.metrics,
+		BucketSize: n.cfg.BucketSize, Good: n.goodPeers, Kept: n.kept, Logger: n.log, Metrics: n.metrics,
 	})
 	if err != nil {
 		return fmt.Errorf("node: open dht: %w", err)

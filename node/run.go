@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -64,11 +65,13 @@ const quietEvery = time.Second
 func (n *Node) keepAnnounced(ctx context.Context) error {
 	tick := time.NewTicker(quietEvery)
 	defer tick.Stop()
+	named := sync.OnceFunc(func() { close(n.kept) })
 	for announced := false; ; {
 		if quiet := n.quiet(); quiet == announced {
 			n.announceStored(ctx, !quiet)
 			announced = !quiet
 		}
+		named()
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

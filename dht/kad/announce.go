@@ -32,9 +32,16 @@ type sweeper struct {
 }
 
 // announce carries out what the keeper wants until ctx is done. It begins when
-// the first peer is known, for a provider that starts alone takes up to a
+// an earlier run's memberships are named and the first peer is known, for a provider that starts alone takes up to a
 // minute to notice company.
 func (r *Router) announce(ctx context.Context) error {
+	if r.cfg.Kept != nil {
+		select {
+		case <-r.cfg.Kept:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 	for r.RoutingTableSize() == 0 {
 		if !sleep(ctx, firstPeerPoll) {
 			return nil

@@ -76,6 +76,11 @@ type Config struct {
 	// Budget bounds what is announced.
 	Budget Budget
 
+	// Kept, if not nil, is closed once Keep has named what an earlier run was
+	// a member for. Renewals begin then: what has not been named by that time
+	// is forgotten, and would be written anew when it is.
+	Kept <-chan struct{}
+
 	// Logger is told of bootstrapping. If nil, nobody is.
 	Logger *slog.Logger
 
