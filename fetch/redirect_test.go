@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/fetch"
@@ -176,6 +177,7 @@ func TestMirrorsShareASwarm(t *testing.T) {
 			w.Errorf("receipt %+v", r)
 		}
 		// And the other way round: it is offered by its digest.
+		synctest.Wait() // it is stored
 		name := digestID(verify.SHA256, body)
 		s, err := w.f.Open(name, verify.TokenOf(name, fetchtest.WholeOf(verify.SHA256, body).Digest))
 		if err != nil || !s.Complete {
@@ -210,6 +212,7 @@ func TestSignedURLsShareASwarm(t *testing.T) {
 				w.Errorf("peers were asked by %s", c.ID)
 			}
 		}
+		synctest.Wait() // it is stored
 		digest := fetchtest.WholeOf(verify.SHA256, body).Digest
 		if _, err := w.f.Open(id(signed), verify.TokenOf(id(signed), digest)); err == nil {
 			w.Error("it is offered by its URL")
