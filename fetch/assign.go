@@ -19,14 +19,14 @@ func assign(v View, leads bool) []Order {
 			}
 		}
 	}
-	peers := slices.Clone(v.Peers)
-	slices.SortStableFunc(peers, func(a, b PeerView) int { return cmp.Compare(b.Rate, a.Rate) })
+	peers := v.fastest()
 	late := v.late(asked)
 	first := v.firstWanted(leads)
 
 	var out []Order
 	for turn := range ordersPerPeer {
-		for _, p := range peers {
+		for _, k := range peers {
+			p := &v.Peers[k]
 			if len(p.Orders) > turn || turn >= v.pipe(p) || outstanding >= v.Slots {
 				continue
 			}
@@ -52,7 +52,7 @@ func assign(v View, leads bool) []Order {
 
 // pipe is how many orders p may have. One that needs long for a single piece
 // gets one: two at once would only come later.
-func (v View) pipe(p PeerView) int {
+func (v View) pipe(p *PeerView) int {
 	if p.Rate > 0 && p.Rate*longPiece.Seconds() < float64(v.Layout.PieceSize) {
 		return 1
 	}
@@ -105,13 +105,13 @@ func (v View) late(asked []int) []bool {
 }
 
 // owes reports whether p was asked for piece i.
-func (p PeerView) owes(i int) bool {
+func (p *PeerView) owes(i int) bool {
 	return slices.ContainsFunc(p.Orders, func(o Order) bool { return o.Next <= i && i < o.End })
 }
 
 // highestRun returns the run of missing pieces nearest the end that p has and
 // wanted says yes to, as long as p's rate makes worth while.
-func (v View) highestRun(p PeerView, first int, wanted func(int) bool) (Order, bool) {
+func (v View) highestRun(p *PeerView, first int, wanted func(int) bool) (Order, bool) {
 	good := func(i int) bool { return i >= first && !v.Have.Has(i) && p.Has.Has(i) && wanted(i) }
 	last := v.Tail - 1
 	for last >= first && !good(last) {

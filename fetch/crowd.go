@@ -53,6 +53,7 @@ type crowd struct {
 	peersCtx    context.Context
 	cancelPeers context.CancelFunc
 	met         map[string]bool
+	heard       map[string]uint64 // the ranks of members, met or not
 	names       map[string]dht.ID // by which members were met
 	sources     []*source
 	camps       map[[32]byte]*camp

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"fmt"
+	"math"
 	"net/url"
 	"sync"
 	"testing"
@@ -147,12 +148,33 @@ func TestPieceOfAnotherCamp(t *testing.T) {
 func TestMetIsCapped(t *testing.T) {
 	c := &crowd{met: make(map[string]bool)}
 	for i := range 10 * maxMet {
-		if isNew := c.isNew(fmt.Sprint(i)); isNew != (i < maxMet) {
+		if isNew := c.noteNew(fmt.Sprint(i), uint64(2*i), 0); isNew != (i < maxMet) {
 			t.Fatalf("member %d: new %v", i, isNew)
 		}
 	}
-	if len(c.met) != maxMet || c.isNew("0") {
+	if len(c.met) != maxMet || c.noteNew("0", 0, 0) {
 		t.Errorf("%d members are noted", len(c.met))
+	}
+	for i := range 10 * maxHeard {
+		c.noteNew(fmt.Sprint("ahead ", i), uint64(i), math.MaxUint64)
+	}
+	if len(c.met) > maxMet+MostAhead || len(c.heard) > maxHeard {
+		t.Errorf("%d members are met, %d known of", len(c.met), len(c.heard))
+	}
+}
+
+// TestTheTeamMeets: a node that has met as many members as it may still meets
+// those that stand before it, until it knows more of them than a team is.
+func TestTheTeamMeets(t *testing.T) {
+	c := &crowd{met: make(map[string]bool)}
+	const own = 1000
+	for i := range maxMet {
+		c.noteNew(fmt.Sprint("behind ", i), own+1+uint64(i), own)
+	}
+	for i := range 2 * EnoughAhead {
+		if isNew := c.noteNew(fmt.Sprint("before ", i), uint64(i), own); isNew != (i < EnoughAhead) {
+			t.Errorf("member %d before this node: met %v", i, isNew)
+		}
 	}
 }
 

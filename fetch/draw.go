@@ -229,7 +229,7 @@ func (c *crowd) crowdLocked(v *View, now time.Time) *Crowd {
 	}
 	c.flowBest = max(c.flowBest, float64(c.flow.read(now).second))
 	x := &Crowd{
-		Rank: RankOf(c.fl.rankID(), c.fl.f.cfg.Self), Since: c.since.Sub(c.fl.start), News: c.news.Sub(c.fl.start),
+		Rank: c.rank(), Others: len(c.heard), Ahead: c.aheadLocked(), Since: c.since.Sub(c.fl.start), News: c.news.Sub(c.fl.start),
 		Flow: c.flowBest, Striping: c.striping, Next: c.next,
 	}
 	if c.stripe != nil {
@@ -244,23 +244,19 @@ func (c *crowd) crowdLocked(v *View, now time.Time) *Crowd {
 	return x
 }
 
-// dripSize octets of the front are let out each time that readers have waited
-// for dripEvery, while nothing newer is proven: 16 KiB in 5 s are promised.
-const (
-	dripSize  = 16 << 10
-	dripEvery = 3 * time.Second
-)
-
 // drip lets readers have a little of the front that is kept back.
 func (c *crowd) drip(now time.Time) {
 	fl := c.fl
+	c.mu.Lock()
+	members := len(c.heard) + 1
+	c.mu.Unlock()
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
 	b := &fl.body
-	if !b.dripping || fl.landed || fl.hungry.IsZero() || now.Sub(fl.hungry) < dripEvery || b.end >= b.front {
+	if !b.dripping || fl.landed || fl.hungry.IsZero() || now.Sub(fl.hungry) < DripEvery || b.end >= b.front {
 		return
 	}
-	b.end = min(b.front, b.end+dripSize)
+	b.end = min(b.front, b.end+DripSize(members))
 	fl.hungry = time.Time{}
 	fl.cond.Broadcast()
 }

@@ -15,6 +15,8 @@ const (
 	enoughMembers = 8
 	// maxMet bounds how many members one flight talks to.
 	maxMet = 64
+	// maxHeard bounds how many members one flight knows of.
+	maxHeard = 1024
 	// haveTimeout is how long a member may take to say what it has,
 	// connecting included.
 	haveTimeout = 10 * time.Second
@@ -97,15 +99,60 @@ func (c *crowd) nameOf(member string) dht.ID {
 	return c.names[member]
 }
 
-// isNew reports whether a member was not met yet, and notes that it is.
+// isNew reports whether a member is to be met that was not yet, and notes that
+// it is.
 func (c *crowd) isNew(member string) bool {
+	return c.noteNew(member, RankOf(c.fl.rankID(), member), c.rank())
+}
+
+// noteNew is isNew for a member of that rank; own is this node's.
+func (c *crowd) noteNew(member string, rank, own uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.met[member] || len(c.met) >= maxMet {
+	if c.met[member] {
+		return false
+	}
+	if _, known := c.heard[member]; !known && len(c.heard) < maxHeard {
+		if c.heard == nil {
+			c.heard = make(map[string]uint64)
+		}
+		c.heard[member] = rank
+	}
+	if len(c.met) >= maxMet && !c.wantedAheadLocked(rank, own) {
 		return false
 	}
 	c.met[member] = true
 	return true
+}
+
+// rank is the place of this node in the order of the crowd.
+func (c *crowd) rank() uint64 { return RankOf(c.fl.rankID(), c.fl.f.cfg.Self) }
+
+// wantedAheadLocked reports whether a member of that rank is to be met although
+// maxMet are.
+func (c *crowd) wantedAheadLocked(rank, own uint64) bool {
+	if rank >= own || len(c.met) >= maxMet+MostAhead {
+		return false
+	}
+	before := 0
+	for m := range c.met {
+		if r, known := c.heard[m]; known && r < own {
+			before++
+		}
+	}
+	return before < EnoughAhead
+}
+
+// aheadLocked returns how many of the members that are known of, met or not,
+// stand before this node in the order.
+func (c *crowd) aheadLocked() int {
+	n, own := 0, c.rank()
+	for _, r := range c.heard {
+		if r < own {
+			n++
+		}
+	}
+	return n
 }
 
 // meet asks one member what it has under name, and again while it is still on

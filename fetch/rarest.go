@@ -25,12 +25,12 @@ const (
 // others first. listed: a state list is in use.
 func (v View) rarest(leads, listed bool) []Order {
 	w := v.wanted(leads, listed)
-	peers := slices.Clone(v.Peers)
-	slices.SortStableFunc(peers, func(a, b PeerView) int { return cmp.Compare(b.Rate, a.Rate) })
+	peers := v.fastest()
 	late := v.late(w.asked)
 	var out []Order
 	for turn := range ordersPerPeer {
-		for _, p := range peers {
+		for _, k := range peers {
+			p := &v.Peers[k]
 			if len(p.Orders) > turn || turn >= v.pipe(p) || w.outstanding >= v.Slots || v.Now < p.NotBefore {
 				continue
 			}
@@ -54,6 +54,16 @@ func (v View) rarest(leads, listed bool) []Order {
 			out = append(out, o)
 		}
 	}
+	return out
+}
+
+// fastest returns the indices of the peers, that of the highest rate first.
+func (v View) fastest() []int {
+	out := make([]int, len(v.Peers))
+	for k := range out {
+		out[k] = k
+	}
+	slices.SortStableFunc(out, func(a, b int) int { return cmp.Compare(v.Peers[b].Rate, v.Peers[a].Rate) })
 	return out
 }
 
@@ -104,7 +114,7 @@ func (v View) wanted(leads, listed bool) *wants {
 // pick returns the rarest piece of those in from that p has and wanted says yes
 // to (nil always does), and those behind it that are as rare, as far as p's rate
 // makes worth while.
-func (w *wants) pick(p PeerView, from Pieces, wanted func(int) bool) (Order, bool) {
+func (w *wants) pick(p *PeerView, from Pieces, wanted func(int) bool) (Order, bool) {
 	best := -1
 	p.Has.each(from, len(w.holders), func(i int) {
 		if (best < 0 || w.rarer(i, best)) && (wanted == nil || wanted(i)) {

@@ -19,6 +19,15 @@ const (
 	// is fast; stripeTime is how much of its rate a run then takes up.
 	longStripe = 64
 	stripeTime = 250 * time.Millisecond
+	// EnoughAhead is how many members that stand before it in the order a node
+	// wants to know: all of the team, and those who follow when one is excused.
+	// A node that talks to as many as it should still meets up to MostAhead of
+	// such, or in a large crowd many would take themselves for the team.
+	EnoughAhead = 2 * team
+	MostAhead   = 16
+	// settling is how long members that are known of may take to be met. Made-up
+	// ones keep nobody from the origin for longer.
+	settling = time.Second
 	// perGroup is how many members of one address group count in the order:
 	// a machine with many identities has no more say than two.
 	perGroup = 2
@@ -48,6 +57,9 @@ type Intent struct {
 type Crowd struct {
 	// Rank of this node (RankOf).
 	Rank uint64
+	// Others is how many other members are known of, met or not, and Ahead how
+	// many of them stand before this node in the order.
+	Others, Ahead int
 	// Since the first live member was met that is not complete.
 	Since time.Duration
 	// News is when a piece last appeared that no known member had before, this
@@ -144,19 +156,24 @@ func (v View) inTeam() bool { return v.place() < team }
 
 // place returns how many members stand before this node in the order. Complete
 // ones and those that are excused do not count, and of each address group only
-// two do.
+// two do. While members are being met those that are only known of count, too:
+// else all that come at once would begin as the team.
 func (v View) place() int {
 	place := 0
+	if v.Now-v.Crowd.Since < settling {
+		place = v.Crowd.Ahead
+	}
+	met := 0
 	for _, k := range v.order() {
 		p := &v.Peers[k]
 		if p.Rank >= v.Crowd.Rank {
 			break
 		}
 		if !p.Excused {
-			place++
+			met++
 		}
 	}
-	return place
+	return max(place, met)
 }
 
 // order returns the indices of the members that count, first the one that comes

@@ -63,12 +63,6 @@ func (b *bodyState) drop(i int) {
 	b.arrivals[i], b.hashes[i] = arrival{}, nil
 }
 
-// What fetch lets out of a front that is kept back, and how often.
-const (
-	dripSize  = 16 << 10
-	dripEvery = 3 * time.Second
-)
-
 // waits returns since when the reader has had all that he may have; negative
 // when he has not.
 func (fl *flight) waits() time.Duration {
@@ -76,8 +70,8 @@ func (fl *flight) waits() time.Duration {
 	if !fl.dripping {
 		return max(fl.frontAt, fl.begun) - fl.start // he takes at once what is there
 	}
-	if fl.out < fl.front && now-fl.hungry >= dripEvery {
-		fl.out = min(fl.front, fl.out+dripSize)
+	if fl.out < fl.front && now-fl.hungry >= fetch.DripEvery {
+		fl.out = min(fl.front, fl.out+fetch.DripSize(len(fl.heard)+1))
 		fl.hungry = now
 	}
 	if fl.out < fl.front {

@@ -60,7 +60,7 @@ func (w *world) slowness() time.Duration { return time.Duration(max(1, len(w.nod
 func (fl *flight) thinking() time.Duration {
 	w := fl.n.w
 	looks := min(len(w.nodes), maxMet) * fl.o.layout.Pieces()
-	return min(time.Duration(looks)*200*time.Nanosecond, w.newsEvery())
+	return min(time.Duration(looks)*600*time.Nanosecond, w.newsEvery())
 }
 
 func newFlight(n *node, o *object, done func(error)) {
@@ -96,7 +96,7 @@ func (fl *flight) headersIn() {
 	}
 	fl.bodyState = newBodyState(fl.o.layout.Pieces())
 	fl.crowdState = crowdState{
-		met: map[*node]bool{}, camps: map[[32]byte]*camp{}, checked: map[*node]int{}, gathering: true, since: -1,
+		met: map[*node]bool{}, heard: map[*node]bool{}, camps: map[[32]byte]*camp{}, checked: map[*node]int{}, gathering: true, since: -1,
 		seen: fetch.NewPieces(fl.tail), board: fl.n.newBoard(fl.o),
 	}
 	fl.gather()

@@ -28,6 +28,8 @@ type member struct {
 // crowdState is what a flight knows of the others, as in fetch.crowd.
 type crowdState struct {
 	met       map[*node]bool
+	heard     map[*node]bool // members, met or not
+	before    int            // of them, in the order
 	sources   []*source
 	camps     map[[32]byte]*camp
 	active    *camp
@@ -104,7 +106,7 @@ func (fl *flight) find() {
 		return
 	}
 	for found, i := range pick(len(all), maxFound, fl.n.w) {
-		if len(fl.met) >= fl.n.w.maxMet() || found >= maxFound {
+		if found >= maxFound {
 			return
 		}
 		fl.encounter(all[i].n)
@@ -122,11 +124,34 @@ func (w *world) maxMet() int {
 
 // encounter meets n unless it was met before.
 func (fl *flight) encounter(n *node) {
-	if fl.ended || n == fl.n || fl.met[n] || len(fl.met) >= fl.n.w.maxMet() {
+	if fl.ended || n == fl.n || fl.met[n] {
+		return
+	}
+	if len(fl.heard) < maxFound {
+		if !fl.heard[n] && fetch.RankOf(fl.o.id, n.name()) < fl.board.rank {
+			fl.before++
+		}
+		fl.heard[n] = true
+	}
+	if len(fl.met) >= fl.n.w.maxMet() && !fl.ahead(n) {
 		return
 	}
 	fl.met[n] = true
 	fl.meet(n, firstWait, false)
+}
+
+// ahead reports whether n is to be met although enough are, as in fetch.
+func (fl *flight) ahead(n *node) bool {
+	if len(fl.met) >= fl.n.w.maxMet()+fetch.MostAhead || len(fl.n.w.nodes) > slowCrowd {
+		return false
+	}
+	rank, before := fl.board.rank, 0
+	for m := range fl.met {
+		if r := fetch.RankOf(fl.o.id, m.name()); r < rank {
+			before++
+		}
+	}
+	return fetch.RankOf(fl.o.id, n.name()) < rank && before < fetch.EnoughAhead
 }
 
 // pick draws up to most of n places, in random order.

@@ -62,7 +62,7 @@ func (fl *flight) crowdView(v *fetch.View) *fetch.Crowd {
 		return nil
 	}
 	c := &fetch.Crowd{
-		Rank: fl.board.rank, Since: fl.since - fl.start, News: fl.news - fl.start, Striping: fl.striping, Next: fl.next,
+		Rank: fl.board.rank, Others: len(fl.heard), Ahead: fl.before, Since: fl.since - fl.start, News: fl.news - fl.start, Striping: fl.striping, Next: fl.next,
 		Doubtful: fl.doubtful(),
 	}
 	if fl.stripe != nil {
