@@ -167,6 +167,12 @@ func (t *tracer) declined() bool {
 	return t.answered && !t.invited
 }
 
+func (t *tracer) invite() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.invited = true
+}
+
 func (t *tracer) begins(answer bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -184,7 +190,9 @@ func (t *tracer) trace() *httptrace.ClientTrace {
 			t.remote = info.Conn.RemoteAddr()
 		},
 		GotFirstResponseByte: func() { t.begins(true) },
-		Got1xxResponse:       t.gotInterim,
+		// Before net/http begins to read the body, which Got1xxResponse is not.
+		Got100Continue: t.invite,
+		Got1xxResponse: t.gotInterim,
 	}
 }
 
@@ -196,7 +204,6 @@ func (t *tracer) gotInterim(status int, fields textproto.MIMEHeader) error {
 	t.interim++
 	tooMany := t.interim > max1xx
 	t.answered = false
-	t.invited = t.invited || status == http.StatusContinue
 	t.mu.Unlock()
 	switch {
 	case tooMany:
