@@ -11,7 +11,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/testnet/netns"
+	"github.com/flashcrowd/flashcrowd/testnet/netns/trial"
 )
 
 // An office of nodes without a DHT: no bootstrap peer, nothing but mDNS. Once
@@ -27,21 +27,8 @@ func TestOfficeWithoutDHT(t *testing.T) {
 	const nodes = 4
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	office, err := netns.New(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer office.Close()
-	binary := filepath.Join(office.Dir, "flashcrowd")
-	if out, err := exec.Command("go", "build", "-o", binary, "../cmd/flashcrowd").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
 	body := Random(16<<20, 77)
-	web := officeWeb(t, ctx, office, body)
-	var at []*netns.Host
-	for i := range nodes {
-		at = append(at, officeNode(t, ctx, office, binary, i))
-	}
+	web, at := startOffice(t, ctx, body, nodes)
 	url := "http://" + web.Addr.String() + "/big.bin"
 	get := func(h *netns.Host) {
 		t.Helper()
@@ -69,6 +56,26 @@ func TestOfficeWithoutDHT(t *testing.T) {
 	}
 }
 
+// startOffice runs n nodes on one network, and body's web server behind its
+// uplink, until the test ends.
+func startOffice(t *testing.T, ctx context.Context, body []byte, n int) (web *netns.Host, at []*netns.Host) {
+	t.Helper()
+	office, err := netns.New(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { office.Close() })
+	program, err := trial.Binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	web = officeWeb(t, ctx, office, body)
+	for i := range n {
+		at = append(at, officeNode(t, ctx, office, program, i))
+	}
+	return web, at
+}
+
 // officeNodes is for a run by hand: 30 nodes and 64 MiB want more processors than
 // most machines have.
 var officeNodes = flag.Int("office", 4, "nodes of TestOfficeAtOnce; with 30 it is 64 MiB")
@@ -82,21 +89,8 @@ func TestOfficeAtOnce(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute)
 	defer cancel()
-	office, err := netns.New(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer office.Close()
-	binary := filepath.Join(office.Dir, "flashcrowd")
-	if out, err := exec.Command("go", "build", "-o", binary, "../cmd/flashcrowd").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
 	body := Random(size, 78)
-	web := officeWeb(t, ctx, office, body)
-	var at []*netns.Host
-	for i := range *officeNodes {
-		at = append(at, officeNode(t, ctx, office, binary, i))
-	}
+	web, at := startOffice(t, ctx, body, *officeNodes)
 	before, err := web.Traffic(ctx)
 	if err != nil {
 		t.Fatal(err)
