@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+
+	"github.com/flashcrowd/flashcrowd/testnet/netns/trial"
 )
 
 // The servers have a core of their own; origin and clients share the other.
@@ -34,7 +36,7 @@ func TestMain(m *testing.M) {
 		}
 	}
 	code := m.Run()
-	removeBinary()
+	trial.RemoveBinary()
 	os.Exit(code)
 }
 

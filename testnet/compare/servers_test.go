@@ -8,8 +8,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
+
+	"github.com/flashcrowd/flashcrowd/testnet/netns/trial"
 )
 
 // origin is a web server on the clients' core with pages /1k, /100k and /1g,
@@ -106,28 +107,9 @@ var servers = []struct {
 	{"squid", startSquid},
 }
 
-// binary builds the program once.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "flashcrowd-compare-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "flashcrowd")
-	if out, err := exec.Command("go", "build", "-o", path, "../../cmd/flashcrowd").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build: %w\n%s", err, out)
-	}
-	return path, nil
-})
-
-func removeBinary() {
-	if path, err := binary(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
-	}
-}
-
 func startFlashcrowd(t testing.TB, o *origin) *server {
 	t.Helper()
-	path, err := binary()
+	path, err := trial.Binary()
 	if err != nil {
 		t.Fatal(err)
 	}
