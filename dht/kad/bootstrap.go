@@ -2,6 +2,7 @@ package kad
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/libp2p/go-libp2p/p2p/protocol/identify"
 )
 
 // Waits between attempts to bootstrap are short at first, since the bootstrap
@@ -150,10 +152,30 @@ func (r *Router) dialAfresh(ctx context.Context, ai peer.AddrInfo) error {
 		s.Backoff().Clear(ai.ID)
 	}
 	err := r.host.Connect(ctx, ai)
+	if err == nil && r.mute(ai.ID) {
+		_ = r.host.Network().ClosePeer(ai.ID)
+		err = errMute
+	}
 	if err != nil {
 		r.cfg.Logger.Debug("bootstrap", "peer", ai.ID, "err", err)
 	}
 	return err
+}
+
+// errMute: a connection came about, on which the peer did not say what it speaks.
+// libp2p asks once a connection, and a peer that is just starting cannot answer
+// yet.
+var errMute = errors.New("kad: the peer said nothing of itself")
+
+// mute reports whether a connected peer has had its time to say what it speaks.
+func (r *Router) mute(id peer.ID) bool {
+	if spoken, err := r.host.Peerstore().GetProtocols(id); err != nil || len(spoken) > 0 {
+		return false
+	}
+	conns := r.host.Network().ConnsToPeer(id)
+	return len(conns) > 0 && !slices.ContainsFunc(conns, func(c network.Conn) bool {
+		return time.Since(c.Stat().Opened) < identify.DefaultTimeout
+	})
 }
 
 // sleep reports whether d passed before ctx was done.
