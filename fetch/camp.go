@@ -25,7 +25,9 @@ type camp struct {
 func (c *crowd) offersLocked(s *source) Pieces {
 	switch {
 	case s.member != nil:
-		return slices.Clone(s.member.has)
+		offers := slices.Clone(s.member.has)
+		c.words.Filter(offers, func(i int) [32]byte { return s.member.claims[i].Hash })
+		return offers
 	case c.active == nil || c.chain == nil || c.chain.List() != c.active.list:
 		return nil
 	case s.camp == c.active:

@@ -86,11 +86,19 @@ func (c *crowd) claimFront(n int) bool {
 		}
 		c.offered++
 		c.fl.board.claim(Claim{Piece: i, Hash: hash, Own: true})
-		c.mu.Lock()
-		c.appearedLocked(i, time.Now())
-		c.mu.Unlock()
+		c.tookFront(i, hash)
 	}
 	return c.offered > before
+}
+
+// tookFront holds what members say of a piece of the front against it.
+func (c *crowd) tookFront(i int, hash [32]byte) {
+	c.fl.mu.Lock()
+	defer c.fl.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.appearedLocked(i, time.Now())
+	c.fellLocked(c.words.Took(i, hash, false))
 }
 
 // hashOnDisk returns the SHA-256 of piece i, as it is on disk. disk is held.

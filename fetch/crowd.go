@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -68,9 +69,11 @@ type crowd struct {
 	flowBest    float64
 	tellers     map[string]chan struct{}
 	accused     []accusation
-	hinted      time.Time      // until when another member heard the origin back off
-	checked     map[string]int // pieces of an author that the origin confirmed
-	live        int            // members that answered
+	hinted      time.Time // until when another member heard the origin back off
+	words       *Words[string]
+	salt        uint64 // of its choice of what to check
+	settled     int    // pieces that were here and taken from the origin all the same
+	live        int    // members that answered
 	gathering   bool
 	usual       usual
 	soloTime    time.Duration // of the origin before the first octet of a peer; 0 while there is none
@@ -81,7 +84,8 @@ func newCrowd(fl *flight) *crowd {
 	c := &crowd{
 		fl: fl, begun: time.Now(), ctx: fl.ctx, woken: make(chan struct{}, 1),
 		origin: fl.f.cfg.Origin.Source(fl.asked(), fl.meta),
-		met:    make(map[string]bool), camps: make(map[[32]byte]*camp), common: make(map[*camp]Pieces), checked: make(map[string]int), gathering: fl.swarmed(),
+		met:    make(map[string]bool), camps: make(map[[32]byte]*camp), common: make(map[*camp]Pieces), gathering: fl.swarmed(),
+		words: NewWords[string](fl.body.layout.Pieces()), salt: rand.Uint64(),
 	}
 	c.peersCtx, c.cancelPeers = context.WithCancel(fl.ctx)
 	c.recorder = verify.NewRecorder(verify.SHA256, fl.body.length)

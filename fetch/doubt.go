@@ -2,6 +2,8 @@ package fetch
 
 import (
 	"io"
+	"slices"
+	"time"
 
 	"github.com/flashcrowd/flashcrowd/verify"
 )
@@ -44,128 +46,148 @@ func (c *crowd) tryWhole() {
 	default:
 		fl.f.log.Warn("rejected", "reason", "a claim of the crowd is false", "host", fl.req.URL.Host)
 		c.doubting = true
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.words.BeginSecondRound()
+		c.news = time.Now()
 	}
 }
 
-// doubtful returns the pieces to take from the origin once more now.
+// settleShare: a node takes one in settleShare of the pieces from the origin at
+// most to settle who lies before it has all. More would not be lighter than to
+// find out at the end.
+const settleShare = 8
+
+// doubtful returns the pieces that are here and should be taken from the origin
+// once more now. In the second round it drops what cannot be right.
 func (c *crowd) doubtful() Pieces {
-	if !c.doubting {
-		return nil
-	}
 	c.fl.mu.Lock()
 	defer c.fl.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := &c.fl.body
-	return Doubtful(b.layout.Pieces(), Doubts[string]{
+	switch {
+	case c.doubting:
+		c.dropFailedLocked()
+	case c.settled >= max(stripePieces, b.layout.Pieces()/settleShare):
+		return nil // the second round has no such bound
+	}
+	return c.words.Doubtful(Doubts[string]{
 		Foreign: func(i int) bool { return b.held.Has(i) && !b.own.Has(i) },
-		Words:   func(i int) int { return c.wordsLocked(i, b.hashes[i]) },
-		Author:  func(i int) string { return c.authorLocked(i, b.hashes[i], b.arrivals[i].peer) },
-		Checked: func(author string) bool { return c.checked[author] != 0 },
+		Hash:    func(i int) [32]byte { return b.hashes[i] },
+		Giver:   func(i int) string { return b.arrivals[i].peer },
+		Whole:   b.tail <= b.layout.PieceAt(b.front),
+		Salt:    c.salt,
 	})
 }
 
-// Doubts say on whose word the pieces of a body stand that is not what the
-// origin says it is.
+// Doubts are what a node has of others, and how it goes about it.
 type Doubts[A comparable] struct {
 	// Foreign: piece i is here, and this node did not take it from the origin.
+	// Then Hash is that of the piece, and Giver who handed it on.
 	Foreign func(i int) bool
-	// Words is how many members say that they took piece i from the origin, as
-	// it is here, and Author whose word it is.
-	Words  func(i int) int
-	Author func(i int) A
-	// Checked: the origin sent a piece of the author once more.
-	Checked func(A) bool
+	Hash    func(i int) [32]byte
+	Giver   func(i int) A
+	// Whole: all is here.
+	Whole bool
+	// Salt decides which of many pieces is taken first. Whoever knew it could
+	// tell the truth of just those.
+	Salt uint64
 }
 
-// Doubtful returns, of the n pieces of a body, those to take from the origin
-// once more, the most urgent only: some of each author that nobody has checked,
-// else all that stands on one member's word, else all that others brought.
-func Doubtful[A comparable](n int, d Doubts[A]) Pieces {
-	first, rest, foreign := NewPieces(n), NewPieces(n), NewPieces(n)
-	probed := map[A]int{}
+// Doubtful returns the pieces to take from the origin once more, the most urgent
+// only: one of which members say different things, since it tells who lies; in
+// the second round else one of each author who is not proved by another, else
+// all that stands on one member's word, else all that others brought.
+func (w *Words[A]) Doubtful(d Doubts[A]) Pieces {
+	n := len(w.said)
+	contested := NewPieces(n)
+	w.odd.each(nil, n, func(i int) {
+		if d.Foreign(i) && !w.Stands(i, d.Hash(i)) {
+			contested.Add(i)
+		}
+	})
+	switch {
+	case contested.Count() > 0:
+		return onlyOne(contested, n, d.Salt)
+	case !w.second || !d.Whole:
+		return nil
+	}
+	probes, rest, foreign := NewPieces(n), NewPieces(n), NewPieces(n)
+	probe := map[A]int{}
 	for i := range n {
 		if !d.Foreign(i) {
 			continue
 		}
 		foreign.Add(i)
-		if d.Words(i) > 1 {
-			continue
+		hash := d.Hash(i)
+		if w.Count(i, hash) <= 1 {
+			rest.Add(i)
 		}
-		rest.Add(i)
-		if author := d.Author(i); !d.Checked(author) && probed[author] < stripePieces {
-			probed[author]++
-			first.Add(i)
+		author := w.Author(i, hash, d.Giver(i))
+		if old, found := probe[author]; !w.proved[author] && (!found || preference(d.Salt, i) > preference(d.Salt, old)) {
+			probe[author] = i
 		}
 	}
+	for _, i := range probe {
+		probes.Add(i)
+	}
 	switch {
-	case first.Count() > 0:
-		return first
+	case probes.Count() > 0:
+		return probes
 	case rest.Count() > 0:
 		return rest
 	}
 	return foreign // words alone do not help: members lie together
 }
 
-// wordsLocked counts the members that say they took piece i from the origin
-// themselves, and that it has this hash.
-func (c *crowd) wordsLocked(i int, hash [32]byte) int {
-	n := 0
-	for _, s := range c.sources {
-		if s.member == nil {
-			continue
+// onlyOne returns one of the pieces below n.
+func onlyOne(of Pieces, n int, salt uint64) Pieces {
+	best := -1
+	of.each(nil, n, func(i int) {
+		if best < 0 || preference(salt, i) > preference(salt, best) {
+			best = i
 		}
-		if cl, ok := s.member.claims[i]; ok && cl.Own && cl.Hash == hash {
-			n++
-		}
-	}
-	return n
+	})
+	one := NewPieces(n)
+	one.Add(best)
+	return one
 }
 
-// authorLocked returns whose word piece i with this hash is: that of the member
-// which says that it took it from the origin, else of whoever handed it on.
-func (c *crowd) authorLocked(i int, hash [32]byte, giver string) string {
+// fellLocked ends all business with members whose word is not what the origin
+// sent, and drops what rests on it. It is no reason for a ban: the origin may
+// have sent them others. fl.mu and c.mu are held.
+func (c *crowd) fellLocked(authors []string) {
+	if len(authors) == 0 {
+		return
+	}
+	for _, author := range authors {
+		c.fl.f.stats.reject(c.fl.body.layout.PieceSize, "claim")
+		c.fl.f.log.Warn("rejected", "reason", "false claim", "peer", author)
+	}
+	c.dropFailedLocked()
 	for _, s := range c.sources {
-		if s.member == nil {
+		if s.member == nil || !slices.Contains(authors, s.peer.String()) {
 			continue
 		}
-		if cl, ok := s.member.claims[i]; ok && cl.Own && cl.Hash == hash {
-			return s.peer.String()
+		s.left = true
+		for _, o := range s.orders {
+			o.cancel()
 		}
 	}
-	return giver
 }
 
-// exposeLocked removes a member whose word is not what the origin sent to this
-// node, and all pieces that rest on it. It is no reason for a ban: the origin
-// may have sent it others. fl.mu is held.
-func (c *crowd) exposeLocked(author string) {
-	fl := c.fl
-	fl.f.stats.reject(fl.body.layout.PieceSize, "claim")
-	fl.f.log.Warn("rejected", "reason", "false claim", "peer", author)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i := range fl.body.layout.Pieces() {
-		if !fl.body.held.Has(i) || fl.body.own.Has(i) {
-			continue
-		}
-		if c.authorLocked(i, fl.body.hashes[i], fl.body.arrivals[i].peer) != author {
-			continue
-		}
-		for _, s := range c.sources {
-			if s.member != nil && s.member.claims[i].Hash == fl.body.hashes[i] {
-				s.member.unclaim(i)
-			}
-		}
-		fl.body.drop(i)
-		fl.board.lose(i)
+// dropFailedLocked drops the pieces that cannot be right by what members say.
+// What fits a state list stands by that. fl.mu and c.mu are held.
+func (c *crowd) dropFailedLocked() {
+	b := &c.fl.body
+	if c.chain != nil || c.fl.landed {
+		return
 	}
-	for _, s := range c.sources {
-		if s.peer.String() == author && s.member != nil {
-			s.left = true
-			for _, o := range s.orders {
-				o.cancel()
-			}
+	c.words.odd.each(b.held, b.layout.Pieces(), func(i int) {
+		if hash, known := b.hashes[i]; known && !b.own.Has(i) && c.words.Fails(i, hash) {
+			b.drop(i)
+			c.fl.board.lose(i)
 		}
-	}
+	})
 }

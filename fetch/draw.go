@@ -129,17 +129,15 @@ func (c *crowd) keepOwn(i int, piece []byte) error {
 	fl.board.claim(Claim{Piece: i, Hash: hash, Own: true})
 	c.mu.Lock()
 	c.appearedLocked(i, now)
-	author := c.authorLocked(i, old, was.peer)
-	c.mu.Unlock()
-	switch {
-	case !held || was.peer == "origin":
-	case old != hash:
-		c.exposeLocked(author)
-	default:
-		c.mu.Lock()
-		c.checked[author]++
-		c.mu.Unlock()
+	fell := c.words.Took(i, hash, true)
+	if held && was.peer != "origin" {
+		c.settled++
 	}
+	if held && old != hash && was.peer != "origin" {
+		fell = append(fell, c.words.Unsaid(i, old, was.peer)...)
+	}
+	c.fellLocked(fell)
+	c.mu.Unlock()
 	c.joinLocked()
 	return nil
 }

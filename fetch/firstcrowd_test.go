@@ -29,9 +29,9 @@ type throng struct {
 	start time.Time
 }
 
-// gather makes a crowd of n on virtual time and lets play use it. lies says
-// which members lie, and whether they claim what they send.
-func gather(t *testing.T, n, size int, lies func(i int) (lies, claims bool), play func(c *throng)) {
+// gather makes a crowd of n on virtual time and lets play use it. set says how
+// each member behaves.
+func gather(t *testing.T, n, size int, set func(i int, m *fetchtest.MeshNode), play func(c *throng)) {
 	t.Helper()
 	body := bodyOf(size)
 	synctest.Test(t, func(t *testing.T) {
@@ -43,7 +43,7 @@ func gather(t *testing.T, n, size int, lies func(i int) (lies, claims bool), pla
 		for i := range n {
 			name, store := fmt.Sprintf("node%d", i), &fetchtest.Store{}
 			m := &fetchtest.MeshNode{Name: name, Up: &fetchtest.Link{Rate: 20 * mbit, Latency: 40 * time.Millisecond}}
-			m.Lies, m.ClaimsIt = lies(i)
+			set(i, m)
 			f := fetch.New(fetch.Config{
 				Cache: store, Origin: c.web, Judge: store.Judge, Memory: store, Shelf: store, Self: name,
 				Swarm: c.mesh.Add(m), Router: c.net.Router(dht.Member{ID: name}),
@@ -59,7 +59,7 @@ func gather(t *testing.T, n, size int, lies func(i int) (lies, claims bool), pla
 	})
 }
 
-func honest(int) (lies, claims bool) { return false, false }
+func honest(int, *fetchtest.MeshNode) {}
 
 // read lets member i read all until ctx is done, resting after each buffer.
 func (c *throng) read(ctx context.Context, i int, rest time.Duration) (octets int, err error) {
@@ -175,7 +175,8 @@ func TestDyingOrigin(t *testing.T) {
 
 // TestLiarsAndChurn: a quarter of the crowd lies and a third of the others leave
 // halfway. Those who stay have the right octets, and not much later than in a
-// crowd of honest ones that stay.
+// crowd of honest ones that stay. Sly liars lie of nothing that all took from the
+// origin in the beginning, and send what they claim: only the whole shows it.
 func TestLiarsAndChurn(t *testing.T) {
 	const stay, leave, lying, size = 4, 2, 2, 8 * mib
 	var calm time.Duration
@@ -183,30 +184,44 @@ func TestLiarsAndChurn(t *testing.T) {
 		calm = c.together(members(0, stay+leave+lying), atOnce)
 		c.Logf("honest: %v, %.2f copies", calm, c.copies())
 	})
-	gather(t, stay+leave+lying, size, func(i int) (bool, bool) { return i >= stay+leave, i%2 == 0 }, func(c *throng) {
-		var others sync.WaitGroup
-		for i := stay; i < stay+leave; i++ {
-			others.Go(func() {
-				ctx, cancel := context.WithTimeout(c.Context(), time.Duration(i-stay+1)*time.Second)
-				defer cancel()
-				_, _ = c.read(ctx, i, 0) // which ends with ctx
-			})
+	for name, set := range map[string]func(i int, m *fetchtest.MeshNode){
+		"blunt": func(i int, m *fetchtest.MeshNode) { m.Lies, m.ClaimsIt = i >= stay+leave, i%2 == 0 },
+		"sly": func(i int, m *fetchtest.MeshNode) {
+			m.Lies, m.ClaimsIt, m.Honest = i >= stay+leave, true, func(i int) bool { return i < 4 }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			gather(t, stay+leave+lying, size, set, func(c *throng) { c.amongLiars(stay, leave, lying, calm) })
+		})
+	}
+}
+
+// amongLiars lets the first members stay, the next leave halfway, and the last
+// lie.
+func (c *throng) amongLiars(stay, leave, lying int, calm time.Duration) {
+	c.Helper()
+	var others sync.WaitGroup
+	for i := stay; i < stay+leave; i++ {
+		others.Go(func() {
+			ctx, cancel := context.WithTimeout(c.Context(), time.Duration(i-stay+1)*time.Second)
+			defer cancel()
+			_, _ = c.read(ctx, i, 0) // which ends with ctx
+		})
+	}
+	for i := stay + leave; i < stay+leave+lying; i++ {
+		others.Go(func() { _, _ = c.read(c.Context(), i, 0) })
+	}
+	last := c.together(members(0, stay), atOnce)
+	others.Wait()
+	c.Logf("with liars and churn: %v, %.2f copies, banned %v", last, c.copies(), c.mesh.Banned())
+	if last > calm*3/2 {
+		c.Errorf("took %v, honest ones %v", last, calm)
+	}
+	for name := range c.mesh.Banned() {
+		if name < fmt.Sprintf("node%d", stay+leave) {
+			c.Errorf("honest %s is banned", name)
 		}
-		for i := stay + leave; i < stay+leave+lying; i++ {
-			others.Go(func() { _, _ = c.read(c.Context(), i, 0) })
-		}
-		last := c.together(members(0, stay), atOnce)
-		others.Wait()
-		c.Logf("with liars and churn: %v, %.2f copies, banned %v", last, c.copies(), c.mesh.Banned())
-		if last > calm*3/2 {
-			c.Errorf("took %v, honest ones %v", last, calm)
-		}
-		for name := range c.mesh.Banned() {
-			if name < fmt.Sprintf("node%d", stay+leave) {
-				c.Errorf("honest %s is banned", name)
-			}
-		}
-	})
+	}
 }
 
 // TestSlowReadersHarmNobody: a member whose reader is slow, one whose reader

@@ -170,6 +170,18 @@ func (c *crowd) hear(s *source, n News) {
 			c.wg.Go(func() { c.meet(c.peersCtx, m, c.fl.rankID()) })
 		}
 	}
+	if c.hearNews(s, n) {
+		c.fl.mu.Lock()
+		defer c.fl.mu.Unlock()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.fellLocked([]string{s.peer.String()})
+	}
+}
+
+// hearNews is hear but for other members. It reports whether the word of this
+// one turns out not to be true.
+func (c *crowd) hearNews(s *source, n News) (fell bool) {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -179,6 +191,10 @@ func (c *crowd) hear(s *source, n News) {
 		m.claim(cl)
 		c.appearedLocked(cl.Piece, now)
 		m.excused = m.excused && !cl.Own
+		if cl.Own && c.words.second {
+			c.news = now
+		}
+		fell = cl.Own && c.words.Say(s.peer.String(), cl.Piece, cl.Hash) || fell
 	}
 	for _, i := range n.Lost {
 		m.unclaim(i)
@@ -192,6 +208,7 @@ func (c *crowd) hear(s *source, n News) {
 	if n.Backoff > 0 {
 		c.hinted = now.Add(n.Backoff)
 	}
+	return fell
 }
 
 // appearedLocked notes that somebody has piece i.

@@ -63,7 +63,8 @@ type Crowd struct {
 	// Since the first live member was met that is not complete.
 	Since time.Duration
 	// News is when a piece last appeared that no known member had before, this
-	// node included; Flow how many octets a second of such appeared at best,
+	// node included, or while the whole is false, that one was taken from the
+	// origin; Flow how many octets a second of such appeared at best,
 	// 0 while that is not known.
 	News time.Duration
 	Flow float64
@@ -142,8 +143,11 @@ func (v View) mayTake() bool {
 }
 
 // stale returns for how long nothing new has appeared, while there is something
-// that nobody has.
+// that nobody has, or that may be false.
 func (v View) stale() time.Duration {
+	if v.Crowd.Doubtful.Count() > 0 {
+		return v.Now - max(v.Crowd.News, v.Crowd.Since)
+	}
 	for i := v.firstWhole(false); i < v.Tail; i++ {
 		if !v.Have.Has(i) && !v.offered(i) {
 			return v.Now - max(v.Crowd.News, v.Crowd.Since)
@@ -326,12 +330,10 @@ func (v View) levels() []int {
 	}
 	asked, intended := v.askedPieces(), v.intended()
 	law := v.starved() || v.stale() >= 2*c.Patience(v.Layout.PieceSize)
-	missing := false
 	for i := v.firstWhole(false); i < v.Tail; i++ {
 		if v.Have.Has(i) || c.Stripe.has(i) {
 			continue
 		}
-		missing = true
 		switch {
 		case !v.offered(i):
 			level[i] = intended[i]
@@ -342,7 +344,7 @@ func (v View) levels() []int {
 			level[i] = slow
 		}
 	}
-	for i := 0; !missing && i < len(level); i++ {
+	for i := range level {
 		if c.Doubtful.Has(i) && !c.Stripe.has(i) {
 			level[i] = intended[i]
 		}

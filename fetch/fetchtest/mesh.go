@@ -29,8 +29,9 @@ type MeshNode struct {
 	// Shelf is what it offers; set before anybody asks.
 	Shelf fetch.Shelf
 	// Lies inverts a bit in every piece that it sends, and in what it claims
-	// of those if ClaimsIt.
+	// of those if ClaimsIt. Honest, if not nil, says of which pieces it does not.
 	Lies, ClaimsIt bool
+	Honest         func(i int) bool
 
 	mesh *Mesh
 }
@@ -149,11 +150,17 @@ func (p *meshPeer) Follow(ctx context.Context, hear func(fetch.News)) error {
 	})
 }
 
+func (n *MeshNode) lies(i int) bool { return n.Lies && (n.Honest == nil || !n.Honest(i)) }
+
 // falsify claims what the lying node sends.
 func (p *meshPeer) falsify(sh *fetch.Shelved, claims []fetch.Claim) []fetch.Claim {
 	var out []fetch.Claim
 	l := sh.Digest.Layout()
 	for _, c := range claims {
+		if !p.lies(c.Piece) {
+			out = append(out, c)
+			continue
+		}
 		piece := make([]byte, l.Size(c.Piece))
 		if _, err := sh.Body.ReadAt(piece, l.Offset(c.Piece)); err != nil && !errors.Is(err, io.EOF) {
 			continue
@@ -180,8 +187,10 @@ func (p *meshPeer) Open(ctx context.Context, span fetch.Span) (io.ReadCloser, er
 	if _, err := sh.Body.ReadAt(data, span.Offset); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("fetchtest: read: %w", err)
 	}
-	for at := int64(0); p.Lies && at < span.Len(); at += l.PieceSize {
-		data[at] ^= 1
+	for at := int64(0); at < span.Len(); at += l.PieceSize {
+		if p.lies(l.PieceAt(span.Offset + at)) {
+			data[at] ^= 1
+		}
 	}
 	return newFlow(ctx, p.Up, data, io.EOF, func(int) {}, func() {}), nil
 }

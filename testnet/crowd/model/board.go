@@ -134,7 +134,7 @@ func (fl *flight) hear(s *source) (news bool) {
 	now := fl.n.w.clock.now
 	known := now - m.delay
 	for ; m.log < len(b.log) && b.log[m.log].at <= known; m.log++ {
-		fl.hearPost(m, b.log[m.log])
+		fl.hearPost(s, b.log[m.log])
 		news = true
 	}
 	if m.turn < len(b.intents) && b.intents[m.turn].at <= known {
@@ -162,7 +162,8 @@ func (fl *flight) hear(s *source) (news bool) {
 	return news
 }
 
-func (fl *flight) hearPost(m *membership, p posted) {
+func (fl *flight) hearPost(s *source, p posted) {
+	m := s.member
 	fl.n.w.control += claimOctets
 	switch {
 	case p.piece < 0:
@@ -173,6 +174,9 @@ func (fl *flight) hearPost(m *membership, p posted) {
 		m.has.Add(int(p.piece))
 		m.excused = m.excused && !p.own
 		fl.appeared(int(p.piece))
+		if p.own {
+			fl.hearWord(s, int(p.piece))
+		}
 	}
 }
 
@@ -211,5 +215,6 @@ func (fl *flight) offerFront() {
 	}
 	for ; fl.offered < fl.o.layout.Pieces() && fl.o.layout.Offset(fl.offered+1) <= fl.front; fl.offered++ {
 		fl.offer(fl.offered, &fl.o.hashes[fl.offered], true)
+		fl.took(fl.offered, false)
 	}
 }

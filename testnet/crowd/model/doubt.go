@@ -2,6 +2,7 @@ package model
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/fetch"
@@ -34,68 +35,76 @@ func (fl *flight) tryWhole() {
 		return
 	}
 	fl.doubting = true
+	if fl.words != nil {
+		fl.words.BeginSecondRound()
+		fl.news = fl.n.w.clock.now
+	}
 }
+
+// settleShare bounds what is settled before all is here, as in fetch.
+const settleShare = 8
 
 // doubtful returns the pieces to take from the origin once more now.
 func (fl *flight) doubtful() fetch.Pieces {
-	if !fl.doubting {
+	layout := fl.o.layout
+	switch {
+	case fl.words == nil:
+		return nil
+	case fl.doubting:
+		fl.dropFailed()
+	case fl.settled >= max(4, layout.Pieces()/settleShare):
 		return nil
 	}
-	return fetch.Doubtful(fl.o.layout.Pieces(), fetch.Doubts[*node]{
+	return fl.words.Doubtful(fetch.Doubts[*node]{
 		Foreign: func(i int) bool { return fl.held.Has(i) && !fl.own.Has(i) },
-		Words:   func(i int) int { return fl.words(i, fl.hashes[i]) },
-		Author:  func(i int) *node { return fl.author(i, fl.hashes[i], fl.arrivals[i].peer) },
-		Checked: func(author *node) bool { return fl.checked[author] != 0 },
+		Hash:    func(i int) [32]byte { return *fl.hashes[i] },
+		Giver:   func(i int) *node { return fl.arrivals[i].peer },
+		Whole:   fl.tail <= layout.PieceAt(fl.front),
+		Salt:    fl.salt,
 	})
 }
 
-// says reports whether the member s says that it took piece i, with this hash,
-// from the origin itself.
-func (s *source) says(i int, hash *[32]byte) bool {
-	if s.member == nil || hash == nil || !s.member.has.Has(i) {
-		return false
+// hearWord takes in that the member s says that it took piece i from the origin.
+func (fl *flight) hearWord(s *source, i int) {
+	if fl.words == nil {
+		return
 	}
-	c := s.member.b.claims[i]
-	return c.own && *c.hash == *hash
+	if fl.doubting {
+		fl.news = fl.n.w.clock.now
+	}
+	if fl.words.Say(s.n, i, *s.member.b.claims[i].hash) {
+		fl.fell(s.n)
+	}
 }
 
-func (fl *flight) words(i int, hash *[32]byte) (n int) {
-	for _, s := range fl.sources {
-		if s.says(i, hash) {
-			n++
-		}
+// took takes in that the origin sent piece i to this node. chosen: when it was
+// asked for it.
+func (fl *flight) took(i int, chosen bool) {
+	if fl.words != nil {
+		fl.fell(fl.words.Took(i, fl.o.hashes[i], chosen)...)
 	}
-	return n
 }
 
-// author returns whose word piece i with this hash is.
-func (fl *flight) author(i int, hash *[32]byte, giver *node) *node {
-	for _, s := range fl.sources {
-		if s.says(i, hash) {
-			return s.n
-		}
+// fell ends all business with members whose word is not what the origin sent,
+// and drops what rests on it.
+func (fl *flight) fell(authors ...*node) {
+	if len(authors) == 0 {
+		return
 	}
-	return giver
-}
-
-// expose removes a member whose word is not what the origin sent, and all that
-// rests on it.
-func (fl *flight) expose(author *node) {
-	for i := range fl.o.layout.Pieces() {
-		if !fl.held.Has(i) || fl.own.Has(i) || fl.author(i, fl.hashes[i], fl.arrivals[i].peer) != author {
-			continue
-		}
-		for _, s := range fl.sources {
-			if s.member != nil && s.member.has.Has(i) && *s.member.b.claims[i].hash == *fl.hashes[i] {
-				s.member.has.Remove(i)
-			}
-		}
-		fl.drop(i)
-		fl.board.lose(i)
-	}
+	fl.dropFailed()
 	for _, s := range fl.sources {
-		if s.n == author && s.member != nil {
+		if s.member != nil && slices.Contains(authors, s.n) {
 			s.part()
+		}
+	}
+}
+
+// dropFailed drops the pieces that cannot be right by what members say.
+func (fl *flight) dropFailed() {
+	for i := range fl.o.layout.Pieces() {
+		if fl.chain == nil && fl.held.Has(i) && !fl.own.Has(i) && fl.words.Fails(i, *fl.hashes[i]) {
+			fl.drop(i)
+			fl.board.lose(i)
 		}
 	}
 }

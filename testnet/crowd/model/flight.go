@@ -96,8 +96,11 @@ func (fl *flight) headersIn() {
 	}
 	fl.bodyState = newBodyState(fl.o.layout.Pieces())
 	fl.crowdState = crowdState{
-		met: map[*node]bool{}, heard: map[*node]bool{}, camps: map[[32]byte]*camp{}, checked: map[*node]int{}, gathering: true, since: -1,
+		met: map[*node]bool{}, heard: map[*node]bool{}, camps: map[[32]byte]*camp{}, gathering: true, since: -1,
 		seen: fetch.NewPieces(fl.tail), board: fl.n.newBoard(fl.o),
+	}
+	if w.cfg.Peers.Liars.Share > 0 { // else there is nothing to find out
+		fl.words, fl.salt = fetch.NewWords[*node](fl.tail), w.dice.Uint64()
 	}
 	fl.gather()
 	fl.tick = w.clock.after(w.newsEvery(), fl.tock)

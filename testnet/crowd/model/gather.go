@@ -45,9 +45,11 @@ type crowdState struct {
 	stripe    *stripe
 	next      fetch.Run
 	striping  bool
-	hinted    time.Duration // until when another heard the origin back off
-	checked   map[*node]int // pieces of an author that the origin confirmed
-	untried   bool          // the whole was not held against the digest as it is
+	hinted    time.Duration       // until when another heard the origin back off
+	words     *fetch.Words[*node] // nil where nobody lies
+	salt      uint64
+	settled   int
+	untried   bool // the whole was not held against the digest as it is
 	doubting  bool
 }
 

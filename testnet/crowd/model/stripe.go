@@ -81,17 +81,16 @@ func (fl *flight) keepOwn(i int) {
 		fl.giveUpList()
 	}
 	held, old, was := fl.held.Has(i), fl.hashes[i], fl.arrivals[i]
-	author := fl.author(i, old, was.peer)
 	fl.own.Add(i)
 	fl.hold(i, arrival{nil, now, now, octets}, hash)
 	fl.untried = true
 	fl.offer(i, hash, true)
-	switch {
-	case !held || was.peer == nil:
-	case *old != *hash:
-		fl.expose(author)
-	default:
-		fl.checked[author]++
+	fl.took(i, true)
+	if held && was.peer != nil {
+		fl.settled++
+		if fl.words != nil && *old != *hash {
+			fl.fell(fl.words.Unsaid(i, *old, was.peer)...)
+		}
 	}
 	fl.join()
 }

@@ -101,8 +101,12 @@ func (s *source) away() bool { return s.member != nil && s.member.gone }
 // offers is what s offers under the list in use, as fetch.crowd.offersLocked.
 func (fl *flight) offers(s *source) fetch.Pieces {
 	switch {
-	case s.member != nil:
+	case s.member != nil && fl.words == nil:
 		return s.member.has
+	case s.member != nil:
+		offers := slices.Clone(s.member.has)
+		fl.words.Filter(offers, func(i int) [32]byte { return *s.member.b.claims[i].hash })
+		return offers
 	case fl.active == nil || fl.chain == nil || fl.chain.List() != fl.active.list:
 		return nil
 	case s.camp == fl.active:
