@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -21,7 +22,7 @@ import (
 // askFlags say which running node a command asks.
 type askFlags struct {
 	Data  string `placeholder:"DIR" help:"Data folder of the node. Default: $$XDG_DATA_HOME/flashcrowd or ~/.local/share/flashcrowd."`
-	Admin string `placeholder:"URL" help:"Admin address of the node, such as http://127.0.0.1:3129. Default: what its data folder says."`
+	Admin string `placeholder:"URL" help:"Admin address of the node, such as http://127.0.0.1:3129, or its port alone. Default: what its data folder says."`
 }
 
 const (
@@ -66,10 +67,7 @@ func (c *client) patient() *client {
 
 func (f *askFlags) adminURL() (string, error) {
 	if f.named() {
-		if strings.Contains(f.Admin, "://") {
-			return f.Admin, nil
-		}
-		return "http://" + f.Admin, nil
+		return urlOfAdmin(f.Admin), nil
 	}
 	endpoint, err := node.FindEndpoint(f.Data)
 	if errors.Is(err, node.ErrNoNode) {
@@ -80,6 +78,18 @@ func (f *askFlags) adminURL() (string, error) {
 		return "", noNode(fmt.Errorf("none on the data folder %s", where))
 	}
 	return endpoint.URL, err
+}
+
+// urlOfAdmin returns the URL of an admin address, also where it is written as
+// that of up: HOST:PORT, or PORT for that port of 127.0.0.1.
+func urlOfAdmin(text string) string {
+	if strings.Contains(text, "://") {
+		return text
+	}
+	if _, err := strconv.ParseUint(text, 10, 16); err == nil {
+		text = net.JoinHostPort("127.0.0.1", text)
+	}
+	return "http://" + text
 }
 
 // named reports whether --admin names a node. FLASHCROWD_ADMIN is also where

@@ -47,3 +47,19 @@ func TestNodeThatIsEndingIsNone(t *testing.T) {
 	}
 	_ = l.Close()
 }
+
+// TestAdminIsNamedAsForUp: what up takes as --admin, those who ask take too.
+func TestAdminIsNamedAsForUp(t *testing.T) {
+	for text, want := range map[string]string{
+		"4229":                  "http://127.0.0.1:4229",
+		"127.0.0.1:4229":        "http://127.0.0.1:4229",
+		"[::1]:4229":            "http://[::1]:4229",
+		"node.test:80":          "http://node.test:80",
+		"http://127.0.0.1:4229": "http://127.0.0.1:4229",
+	} {
+		c, err := (&askFlags{Admin: text}).find()
+		if err != nil || c.base.String() != want {
+			t.Errorf("--admin %s names %v, %v; want %s", text, c, err, want)
+		}
+	}
+}
