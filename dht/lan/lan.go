@@ -52,6 +52,8 @@ type Router struct {
 	cfg  Config
 	ctx  context.Context // done when Close is called
 	stop context.CancelFunc
+	// fresh, of length 1, says that there may be somebody to connect to.
+	fresh chan struct{}
 
 	mu         sync.Mutex // guards the fields below
 	closed     bool
@@ -76,7 +78,7 @@ func New(cfg Config) (*Router, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	r := &Router{
-		cfg: cfg, keys: make(map[string]struct{}),
+		cfg: cfg, fresh: make(chan struct{}, 1), keys: make(map[string]struct{}),
 		neighbours: make(map[peer.ID]neighbour), askers: make(map[peer.ID]*rate.Limiter),
 	}
 	r.ctx, r.stop = context.WithCancel(context.Background())

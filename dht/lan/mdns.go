@@ -34,9 +34,12 @@ func (r *Router) Run(ctx context.Context) error {
 		return ErrClosed
 	}
 	defer r.work.Done()
+	var warming sync.WaitGroup
+	defer warming.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(r.ctx, cancel)()
+	warming.Go(func() { r.warm(ctx) })
 	for ctx.Err() == nil {
 		nets := r.networks()
 		err := r.speak(ctx, nets)

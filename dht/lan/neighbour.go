@@ -9,6 +9,7 @@ import (
 
 	"github.com/flashcrowd/flashcrowd/dht"
 	kb "github.com/libp2p/go-libp2p-kbucket"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
@@ -28,6 +29,7 @@ const (
 type neighbour struct {
 	addrs    []ma.Multiaddr
 	seen     time.Time
+	greet    time.Time // when to connect to it, unless it is connected
 	failures int
 }
 
@@ -48,11 +50,19 @@ func (r *Router) Met(ai peer.AddrInfo) {
 		return
 	}
 	r.mu.Lock()
-	_, known := r.neighbours[ai.ID]
+	now := time.Now()
+	n, known := r.neighbours[ai.ID]
+	if !known {
+		n.greet = r.turn(ai.ID, now)
+	}
 	if known || r.roomLocked() {
-		r.neighbours[ai.ID] = neighbour{addrs: near, seen: time.Now()}
+		r.neighbours[ai.ID] = neighbour{addrs: near, seen: now, greet: n.greet}
 	}
 	r.mu.Unlock()
+	select {
+	case r.fresh <- struct{}{}:
+	default:
+	}
 	r.cfg.Host.Peerstore().AddAddrs(ai.ID, near, neighbourTTL)
 	if !known {
 		r.cfg.Logger.Debug("neighbour", "peer", ai.ID)
@@ -109,7 +119,7 @@ func (r *Router) pick(key string) []peer.ID {
 	r.mu.Lock()
 	var ids []peer.ID
 	for p, n := range r.neighbours {
-		if time.Since(n.seen) <= neighbourTTL {
+		if time.Since(n.seen) <= neighbourTTL || r.connected(p) {
 			ids = append(ids, p)
 		}
 	}
@@ -118,6 +128,10 @@ func (r *Router) pick(key string) []peer.ID {
 		ids = kb.SortClosestPeers(ids, kb.ConvertKey(key))[:maxAsked]
 	}
 	return ids
+}
+
+func (r *Router) connected(p peer.ID) bool {
+	return r.cfg.Host.Network().Connectedness(p) == network.Connected
 }
 
 // member returns p as it is dialled.
