@@ -158,23 +158,31 @@ func TestMetIsCapped(t *testing.T) {
 	for i := range 10 * maxHeard {
 		c.noteNew(fmt.Sprint("ahead ", i), uint64(i), math.MaxUint64)
 	}
-	if len(c.met) > maxMet+MostAhead || len(c.heard) > maxHeard {
+	if len(c.met) > maxMet+MostFirst || len(c.heard) > maxHeard {
 		t.Errorf("%d members are met, %d known of", len(c.met), len(c.heard))
 	}
 }
 
 // TestTheTeamMeets: a node that has met as many members as it may still meets
-// those that stand before it, until it knows more of them than a team is.
+// those that stand before it, until it knows more of them than a team is, and one
+// that is of the team itself those that are of it, too.
 func TestTheTeamMeets(t *testing.T) {
 	c := &crowd{met: make(map[string]bool)}
 	const own = 1000
 	for i := range maxMet {
 		c.noteNew(fmt.Sprint("behind ", i), own+1+uint64(i), own)
 	}
-	for i := range 2 * EnoughAhead {
-		if isNew := c.noteNew(fmt.Sprint("before ", i), uint64(i), own); isNew != (i < EnoughAhead) {
+	for i := range 2 * EnoughFirst {
+		if isNew := c.noteNew(fmt.Sprint("before ", i), uint64(i), own); isNew != (i < EnoughFirst) {
 			t.Errorf("member %d before this node: met %v", i, isNew)
 		}
+	}
+	c = &crowd{met: make(map[string]bool)}
+	for i := range maxMet {
+		c.noteNew(fmt.Sprint("far behind ", i), own+100+uint64(i), own)
+	}
+	if !c.noteNew("second", own+1, own) || c.noteNew("another one far behind", own+200, own) {
+		t.Error("the first in the order does not meet the second, or meets everybody")
 	}
 }
 

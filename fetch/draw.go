@@ -246,7 +246,7 @@ func (c *crowd) crowdLocked(v *View, now time.Time) *Crowd {
 func (c *crowd) drip(now time.Time) {
 	fl := c.fl
 	c.mu.Lock()
-	members := len(c.heard) + 1
+	drip := DripSize(len(c.heard)+1, c.flowBest)
 	c.mu.Unlock()
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
@@ -254,7 +254,7 @@ func (c *crowd) drip(now time.Time) {
 	if !b.dripping || fl.landed || fl.hungry.IsZero() || now.Sub(fl.hungry) < DripEvery || b.end >= b.front {
 		return
 	}
-	b.end = min(b.front, b.end+DripSize(members))
+	b.end = min(b.front, b.end+drip)
 	fl.hungry = time.Time{}
 	fl.cond.Broadcast()
 }

@@ -11,21 +11,20 @@ import (
 // the reader has his first octets as soon as from the origin alone, and more
 // when he has waited.
 const (
-	// DripEvery is after how long a reader that waits gets DripSize octets of
-	// what is kept back.
+	// DripEvery is after how long a reader that waits gets a drip of what is
+	// kept back.
 	DripEvery = 4 * time.Second
-	// mostDrip octets in 5 s are promised to the reader of a small crowd, and
-	// leastDrip to any. A drip for each of 200 readers would take a quarter of a
-	// line of 20 Mbit/s, so that all of them waited longer for all of it: in
-	// between, a crowd gets crowdDrip at a time.
+	// mostDrip octets in 5 s are promised to a reader, where a crowd can afford
+	// that: 200 readers would take a quarter of a line of 20 Mbit/s with it, so
+	// that all of them waited a third longer for all of it. All drips together
+	// take one part in feedShare of what the origin gives, and what all readers
+	// get at first as much of the body. leastDrip is a sign of life.
 	mostDrip  = 16 << 10
-	leastDrip = 4 << 10
-	crowdDrip = 16 * mostDrip
-	// drips is how many drips are taken from the origin at once.
+	leastDrip = 1 << 10
+	feedShare = 40
+	// drips is how many drips are taken from the origin at once, and before a
+	// node leaves it.
 	drips = 3
-	// feedShare: what all readers get at first takes up about one part in
-	// feedShare of the body.
-	feedShare = 20
 	// feedSpread is over what time the requests for more are spread.
 	feedSpread = time.Second
 	// feedTime is how long an origin may take to feed a reader before that is
@@ -34,9 +33,15 @@ const (
 )
 
 // DripSize is how many octets a reader gets at a time who waits in a crowd of so
-// many members, this node among them.
-func DripSize(members int) int64 {
-	return min(max(crowdDrip/int64(max(members, 1)), leastDrip), mostDrip)
+// many members, this node among them, to which the origin gives flow octets a
+// second.
+func DripSize(members int, flow float64) int64 {
+	return apiece(flow*DripEvery.Seconds(), members, mostDrip)
+}
+
+// apiece is what each member of a crowd may have of all octets for itself alone.
+func apiece(all float64, members int, most int64) int64 {
+	return min(max(int64(all)/int64(feedShare*max(members, 1)), leastDrip), most)
 }
 
 // members is how large the crowd is at least.
@@ -44,12 +49,7 @@ func (v View) members() int { return max(len(v.Peers), v.Crowd.Others) + 1 }
 
 // fed reports whether the front is long enough to leave the origin.
 func (v View) fed() bool {
-	drip := DripSize(v.members())
-	feed := max(v.Layout.Length/int64(feedShare*v.members()), drip)
-	if drip == leastDrip {
-		feed = drip
-	}
-	return v.Front >= min(feed, drips*drip) || v.Now-v.Crowd.Since >= feedTime
+	return v.Front >= apiece(float64(v.Layout.Length), v.members(), drips*mostDrip) || v.Now-v.Crowd.Since >= feedTime
 }
 
 // starving reports whether readers have waited so long for proven octets that

@@ -118,7 +118,7 @@ func (c *crowd) noteNew(member string, rank, own uint64) bool {
 		}
 		c.heard[member] = rank
 	}
-	if len(c.met) >= maxMet && !c.wantedAheadLocked(rank, own) {
+	if len(c.met) >= maxMet && !c.wantedFirstLocked(max(rank, own)) {
 		return false
 	}
 	c.met[member] = true
@@ -128,19 +128,20 @@ func (c *crowd) noteNew(member string, rank, own uint64) bool {
 // rank is the place of this node in the order of the crowd.
 func (c *crowd) rank() uint64 { return RankOf(c.fl.rankID(), c.fl.f.cfg.Self) }
 
-// wantedAheadLocked reports whether a member of that rank is to be met although
-// maxMet are.
-func (c *crowd) wantedAheadLocked(rank, own uint64) bool {
-	if rank >= own || len(c.met) >= maxMet+MostAhead {
+// wantedFirstLocked reports whether a member is to be met although maxMet are:
+// who comes first in the order should know each other. later is the rank of the
+// later of the two.
+func (c *crowd) wantedFirstLocked(later uint64) bool {
+	if len(c.met) >= maxMet+MostFirst {
 		return false
 	}
 	before := 0
 	for m := range c.met {
-		if r, known := c.heard[m]; known && r < own {
+		if r, known := c.heard[m]; known && r < later {
 			before++
 		}
 	}
-	return before < EnoughAhead
+	return before < EnoughFirst
 }
 
 // aheadLocked returns how many of the members that are known of, met or not,

@@ -44,6 +44,9 @@ func (g *Gauges) Helped(begun, now time.Time) {
 	}
 }
 
+// Drip is what a reader gets at a time who waits in a crowd of so many members.
+func (g *Gauges) Drip(members int) int64 { return DripSize(members, g.flowBest) }
+
 // Fill sets in v what is measured, as seen at now. start is the beginning of
 // the flight; open is when the first octet came that is not proven yet, now if
 // all is. What v says of peers, of Now, of Origin.Open and Since, and of Crowd

@@ -199,7 +199,7 @@ func (v View) inCrowd(p *Plan) {
 		p.Origin = LetGo
 		v.Origin.Open = false
 	case v.starving(tail):
-		p.Origin, p.Until = Return, min(tail, v.Front+drips*DripSize(v.members()))
+		p.Origin, p.Until = Return, min(tail, v.Front+drips*DripSize(v.members(), v.Crowd.Flow))
 		v.Origin.Open = true
 	}
 	if listed && v.covered() && !v.starved() {

@@ -296,6 +296,7 @@ func TestSlowPeersAreNotWaitedFor(t *testing.T) {
 	for i := range 10 {
 		v.Peers[i].Has = fetch.AllPieces(64)
 	}
+	v.Now += time.Second
 	v.Crowd.Alone, v.PeerSecond = 1e6, 2e6
 	if p := fetch.Next(v); !p.Take.Empty() {
 		t.Errorf("peers are faster than the origin, and yet it takes %v", p.Take)
@@ -303,6 +304,28 @@ func TestSlowPeersAreNotWaitedFor(t *testing.T) {
 	v.PeerSecond = 5e5
 	if p := fetch.Next(v); p.Take.Empty() {
 		t.Error("waits for peers that are slower than the origin")
+	}
+}
+
+// TestFirstPieceIsOnItsWay: members that have not met for as long as the origin
+// would take for a piece do not take others for slow: 200 at once, to each of which
+// the origin gave 3 KB/s, all drew on it after a second, and it was busy with that
+// for four.
+func TestFirstPieceIsOnItsWay(t *testing.T) {
+	for _, c := range []struct {
+		met   time.Duration
+		alone float64
+		takes bool
+	}{{1020 * time.Millisecond, 3e3, false}, {20 * time.Second, 3e3, false}, {1020 * time.Millisecond, 1e6, false}, {1100 * time.Millisecond, 1e6, true}} {
+		v := fresh(50, 40)
+		for i := range 10 {
+			v.Peers[i].Has = fetch.AllPieces(64)
+		}
+		v.Crowd.Since, v.Crowd.Alone = v.Now-c.met, c.alone
+		v.Crowd.News = v.Now
+		if takes := !fetch.Next(v).Take.Empty(); takes != c.takes {
+			t.Errorf("met %v ago, %.0f octets a second of the origin alone: draws %v", c.met, c.alone, takes)
+		}
 	}
 }
 
@@ -373,5 +396,23 @@ func TestStalledStripe(t *testing.T) {
 	}
 	if asked != 2 {
 		t.Errorf("asked for %d of the 2 pieces that the origin holds back", asked)
+	}
+}
+
+// TestDrips: a reader in a small crowd gets the 16 KiB every 5 s that are promised,
+// and all readers of a large one together little of the origin's line.
+func TestDrips(t *testing.T) {
+	const line = 2.5e6 // octets a second
+	for _, c := range []struct {
+		members     int
+		flow        float64
+		least, most int64
+	}{{2, line, 16 << 10, 16 << 10}, {15, line, 16 << 10, 16 << 10}, {200, line, 1 << 10, 2 << 10}, {200, 50 * line, 16 << 10, 16 << 10}, {200, 0, 1, 1 << 10}} {
+		if drip := fetch.DripSize(c.members, c.flow); drip < c.least || drip > c.most {
+			t.Errorf("%d members of an origin of %.0f octets a second: %d octets", c.members, c.flow, drip)
+		}
+	}
+	if all := 200 * fetch.DripSize(200, line); float64(all) > line*fetch.DripEvery.Seconds()/20 {
+		t.Errorf("200 readers take %d octets in %v", all, fetch.DripEvery)
 	}
 }

@@ -27,6 +27,18 @@ func TestBound(t *testing.T) {
 	}
 }
 
+// TestMeanBound: eight who come 2 s apart cannot be done in less than 8.6 s on
+// average, since the origin needs 13.4 s for the first copy.
+func TestMeanBound(t *testing.T) {
+	var lines []Line
+	for i := range 8 {
+		lines = append(lines, Line{At: time.Duration(2*i) * time.Second, Up: 2.5e6, Down: 5e6})
+	}
+	if got := MeanBound(32<<20, 2.5e6, lines).Seconds(); math.Abs(got-8.57) > .02 {
+		t.Errorf("%.2f s", got)
+	}
+}
+
 func TestArrivals(t *testing.T) {
 	for _, text := range []string{"all", "every:2s", "poisson:0.5", "slashdot:5m0s"} {
 		var a Arrival

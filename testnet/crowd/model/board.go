@@ -49,7 +49,7 @@ type announced struct {
 // newBoard begins what n tells of o.
 func (n *node) newBoard(o *object) *board {
 	b := &board{
-		n: n, rank: fetch.RankOf(o.id, n.name()), offers: fetch.NewPieces(o.layout.Pieces()), claims: make([]claim, o.layout.Pieces()),
+		n: n, rank: o.rankOf(n), offers: fetch.NewPieces(o.layout.Pieces()), claims: make([]claim, o.layout.Pieces()),
 	}
 	n.boards[o] = b
 	return b

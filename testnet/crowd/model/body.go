@@ -71,7 +71,7 @@ func (fl *flight) waits() time.Duration {
 		return max(fl.frontAt, fl.begun) - fl.start // he takes at once what is there
 	}
 	if fl.out < fl.front && now-fl.hungry >= fetch.DripEvery {
-		fl.out = min(fl.front, fl.out+fetch.DripSize(len(fl.heard)+1))
+		fl.out = min(fl.front, fl.out+fl.gauges.Drip(len(fl.heard)+1))
 		fl.hungry = now
 	}
 	if fl.out < fl.front {

@@ -129,31 +129,32 @@ func (fl *flight) encounter(n *node) {
 	if fl.ended || n == fl.n || fl.met[n] {
 		return
 	}
-	if len(fl.heard) < maxFound {
-		if !fl.heard[n] && fetch.RankOf(fl.o.id, n.name()) < fl.board.rank {
+	if len(fl.heard) < maxFound && !fl.heard[n] {
+		fl.heard[n] = true
+		if fl.o.rankOf(n) < fl.board.rank {
 			fl.before++
 		}
-		fl.heard[n] = true
 	}
-	if len(fl.met) >= fl.n.w.maxMet() && !fl.ahead(n) {
+	if len(fl.met) >= fl.n.w.maxMet() && !fl.wantsFirst(n) {
 		return
 	}
 	fl.met[n] = true
 	fl.meet(n, firstWait, false)
 }
 
-// ahead reports whether n is to be met although enough are, as in fetch.
-func (fl *flight) ahead(n *node) bool {
-	if len(fl.met) >= fl.n.w.maxMet()+fetch.MostAhead || len(fl.n.w.nodes) > slowCrowd {
+// wantsFirst reports whether n is to be met although enough are, as in fetch.
+func (fl *flight) wantsFirst(n *node) bool {
+	w := fl.n.w
+	if len(fl.met) >= w.maxMet()+fetch.MostFirst || len(w.nodes) > slowCrowd {
 		return false
 	}
-	rank, before := fl.board.rank, 0
+	later, before := max(fl.o.rankOf(n), fl.board.rank), 0
 	for m := range fl.met {
-		if r := fetch.RankOf(fl.o.id, m.name()); r < rank {
+		if fl.o.rankOf(m) < later {
 			before++
 		}
 	}
-	return fetch.RankOf(fl.o.id, n.name()) < rank && before < fetch.EnoughAhead
+	return before < fetch.EnoughFirst
 }
 
 // pick draws up to most of n places, in random order.

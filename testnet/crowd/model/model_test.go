@@ -48,27 +48,6 @@ func TestDirectCrowdSharesTheOriginsLine(t *testing.T) {
 	}
 }
 
-// TestFirstCrowdSharesOneCopy: nobody has the file, all come at once or one
-// after another, and the origin sends little more than one copy of it.
-func TestFirstCrowdSharesOneCopy(t *testing.T) {
-	const lines = "object: {size: 32MiB}, origin: {up: 20Mbit}, peers: {up: 20Mbit, down: 40Mbit}"
-	for _, c := range []struct {
-		yaml          string
-		ratio, copies float64
-	}{
-		{"{nodes: 8, " + lines + "}", 1.3, 1.2},
-		{"{nodes: 8, arrival: 'every:2s', " + lines + "}", 1.3, 1.25},
-		{"{nodes: 8, arrival: 'every:2s', origin: {up: 20Mbit, dies_at: 20s}, object: {size: 32MiB}, peers: {up: 20Mbit, down: 40Mbit}}", 1.3, 1.25},
-		{"{nodes: 32, " + lines + "}", 1.25, 1.12},
-	} {
-		r := rehearse(t, c.yaml)
-		t.Logf("%s: %.3f times the bound, %.3f copies, fairness of uploads %.3f", c.yaml, float64(r.BoundRatio), r.OriginCopies, r.Fairness)
-		if float64(r.BoundRatio) > c.ratio || r.OriginCopies > c.copies || r.Failed > 0 {
-			t.Errorf("%s: %.2f times the bound and %.2f copies, %d failed", c.yaml, float64(r.BoundRatio), r.OriginCopies, r.Failed)
-		}
-	}
-}
-
 // TestSabotageLetsPollutersThrough: the scenario polluters shows wrong octets
 // if, and only if, nothing is verified.
 func TestSabotageLetsPollutersThrough(t *testing.T) {

@@ -30,6 +30,7 @@ type object struct {
 	list   *verify.StateList
 	hashes [][32]byte // of the pieces
 	shared bool       // the swarm may be asked for it
+	ranks  map[*node]uint64
 
 	// Of the liar that claims another body: that body and its list.
 	falseBody []byte
@@ -41,7 +42,7 @@ type object struct {
 const scale = verify.MaxScale
 
 func newObject(index int, size int64, kind crowd.DigestKind, lists *rand.Rand) (*object, error) {
-	o := &object{index: index, size: size, layout: verify.LayoutOf(size)}
+	o := &object{index: index, size: size, layout: verify.LayoutOf(size), ranks: map[*node]uint64{}}
 	n := (size + 1<<scale - 1) >> scale
 	o.body, o.falseBody = randomOctets(n, lists), randomOctets(n, lists)
 	u, err := url.Parse(fmt.Sprintf("http://origin.test/%d", index))
@@ -81,6 +82,16 @@ func (o *object) listOf(body []byte) (*verify.StateList, error) {
 		return nil, err
 	}
 	return verify.ParseStateList(o.proof.Digest(), r.Whole().States)
+}
+
+// rankOf returns the place of n in the order of the crowd of o.
+func (o *object) rankOf(n *node) uint64 {
+	rank, known := o.ranks[n]
+	if !known {
+		rank = fetch.RankOf(o.id, n.name())
+		o.ranks[n] = rank
+	}
+	return rank
 }
 
 // piece returns the true octets of piece i.

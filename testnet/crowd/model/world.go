@@ -123,14 +123,16 @@ func (w *world) makeNodes() {
 	}
 }
 
-func (w *world) bound() time.Duration {
-	var lines []crowd.Line
+func (w *world) bound() time.Duration { return crowd.Bound(w.size, w.server.up.rate/frame, w.lines()) }
+
+// lines of all who want the file.
+func (w *world) lines() (lines []crowd.Line) {
 	for _, n := range w.nodes {
 		if !n.liar {
 			lines = append(lines, crowd.Line{At: n.at, Up: n.up.rate / frame, Down: n.down.rate / frame})
 		}
 	}
-	return crowd.Bound(w.size, w.server.up.rate/frame, lines)
+	return lines
 }
 
 // rtt between two nodes; b nil is the origin.
