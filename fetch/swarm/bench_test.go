@@ -1,15 +1,36 @@
+//go:build unix
+
 package swarm
 
 import (
 	"fmt"
 	"io"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/flashcrowd/flashcrowd/fetch"
 	"github.com/libp2p/go-libp2p/core/network"
 )
 
 const benchSize = 64 << 20
+
+// cpuPerGB returns a function that reports what the processors did for each GB
+// of what b reports as its octets: both ends are in this process.
+func cpuPerGB(b *testing.B, octets int64) func() {
+	b.Helper()
+	spent := func() time.Duration {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+			b.Fatal(err)
+		}
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	begun := spent()
+	return func() {
+		b.ReportMetric((spent()-begun).Seconds()/(float64(octets)*float64(b.N)/1e9), "cpu-s/GB")
+	}
+}
 
 // BenchmarkGet measures a body that goes from a shelf in memory to a reader,
 // over loopback TCP and TLS, in spans of one size, one after the other. What
@@ -23,6 +44,7 @@ func BenchmarkGet(b *testing.B) {
 			buf := make([]byte, 256<<10)
 			b.SetBytes(size)
 			b.ReportAllocs()
+			defer cpuPerGB(b, size)()
 			at := int64(0)
 			for b.Loop() {
 				r, err := p.Open(b.Context(), fetch.Span{Offset: at, End: at + size})
@@ -62,6 +84,7 @@ func BenchmarkRawStream(b *testing.B) {
 	buf := make([]byte, 256<<10)
 	b.SetBytes(benchSize)
 	b.ReportAllocs()
+	defer cpuPerGB(b, benchSize)()
 	for b.Loop() {
 		write(b, st, []byte{1})
 		if n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, io.LimitReader(st, benchSize), buf); n != benchSize || err != nil {

@@ -25,11 +25,11 @@ type body struct {
 
 	mu    sync.Mutex // guards following
 	call  *call      // nil once it has ended
-	frame *[]byte    // of frameBuffers, lent to the line
 	got   int64      // octets of all data frames so far
 	rest  []byte     // of the last data frame, not read yet
+	ahead int        // octets of the last data frame that are still on the line
 	last  bool       // no data frame follows
-	err   error      // what Read returns when rest is empty
+	err   error      // what Read returns when nothing is left
 }
 
 // open sends req, whose answer must be want octets.
@@ -45,10 +45,7 @@ func (p *source) open(ctx context.Context, req request, want int64, piece int) (
 		cancel(nil)
 		return nil, err
 	}
-	b := &body{source: p, cancel: cancel, piece: piece, total: want, call: c}
-	b.frame = frameBuffers.Get().(*[]byte)
-	c.line.in.buf = *b.frame
-	return b, nil
+	return &body{source: p, cancel: cancel, piece: piece, total: want, call: c}, nil
 }
 
 // Read implements io.Reader. After total octets it reads on until the peer
@@ -59,12 +56,15 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.call != nil && b.call.ctx.Err() != nil {
 		b.endLocked(b.call.ctx.Err())
 	}
-	for len(b.rest) == 0 && b.err == nil && len(p) > 0 {
+	for len(b.rest) == 0 && b.ahead == 0 && b.err == nil && len(p) > 0 {
 		b.advanceLocked()
 	}
 	n := copy(p, b.rest)
 	b.rest = b.rest[n:]
-	if len(b.rest) == 0 && b.last {
+	if n == 0 && b.ahead > 0 {
+		n = b.passLocked(p)
+	}
+	if len(b.rest) == 0 && b.ahead == 0 && b.last {
 		b.finishLocked()
 	}
 	if n == 0 && len(p) > 0 {
@@ -73,10 +73,32 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// advanceLocked reads one more data frame into rest, or sets err.
+// passLocked reads octets of the frame that is on the line straight into p.
+func (b *body) passLocked(p []byte) int {
+	n, err := b.call.line.in.r.Read(p[:min(len(p), b.ahead)])
+	b.ahead -= n
+	b.call.remote.bytesFrom.Add(int64(n))
+	if n == 0 && err != nil {
+		b.endLocked(brokenOff(overdue(inFrame(err))))
+	}
+	return n
+}
+
+// advanceLocked reads one more data frame into rest, or only its header and sets
+// ahead, or sets err.
 func (b *body) advanceLocked() {
 	if b.last {
 		b.finishLocked()
+		return
+	}
+	octets, last, ok, err := b.call.line.in.data(b.call.line.number, b.total-b.got)
+	if ok {
+		b.got += int64(octets)
+		b.ahead, b.last = octets, last
+		return
+	}
+	if err != nil {
+		b.endLocked(brokenOff(overdue(err)))
 		return
 	}
 	a, err := b.call.line.next()
@@ -108,7 +130,7 @@ func (b *body) lieLocked(octets int) {
 // finishLocked ends b after its last octet.
 func (b *body) finishLocked() {
 	if b.err == nil {
-		b.returnFrameLocked()
+		b.dropFrameLocked()
 		b.call.succeed()
 		b.call, b.err = nil, io.EOF
 		b.cancel(nil)
@@ -117,20 +139,14 @@ func (b *body) finishLocked() {
 
 // endLocked ends b because of err.
 func (b *body) endLocked(err error) {
-	b.returnFrameLocked()
+	b.dropFrameLocked()
 	b.err = fmt.Errorf("get from %s: %w", b.source, b.call.fail(err))
 	b.call = nil
 	b.cancel(nil)
 }
 
-// returnFrameLocked takes the buffer back from the line. What rest points to
-// is gone.
-func (b *body) returnFrameLocked() {
-	b.rest, b.last = nil, false
-	b.call.line.in.buf = nil
-	frameBuffers.Put(b.frame)
-	b.frame = nil
-}
+// dropFrameLocked forgets the frame under way.
+func (b *body) dropFrameLocked() { b.rest, b.ahead, b.last = nil, 0, false }
 
 // Close stops the transfer if it has not ended.
 func (b *body) Close() error {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"io"
-	"sync"
 )
 
 // readAhead is the buffer of each stream: enough for a frame's header, while
@@ -87,9 +86,3 @@ func inFrame(err error) error {
 	}
 	return err
 }
-
-// frameBuffers hold one data frame of an answer.
-var frameBuffers = sync.Pool{New: func() any {
-	b := make([]byte, maxDataHeader+dataSize)
-	return &b
-}}

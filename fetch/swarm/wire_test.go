@@ -252,3 +252,77 @@ func FuzzReadFrame(f *testing.F) {
 		}
 	})
 }
+
+// FuzzDataHeader: the short way of reading a data frame takes nothing for one of
+// which the decoder of all answers says anything else, and all that this node
+// writes.
+func FuzzDataHeader(f *testing.F) {
+	for _, n := range []int{1, 100, dataSize} {
+		f.Add(data(3, make([]byte, n), n == 100), uint64(3))
+		f.Add(data(1<<40, make([]byte, n), n == 100)[:8], uint64(1<<40))
+	}
+	f.Add(head(2, piece), uint64(2))
+	f.Fuzz(func(t *testing.T, b []byte, number uint64) {
+		size, octets, last, verdict := dataHeader(b[:min(len(b), maxDataHeader)], number)
+		if verdict != headerData || number == 0 || number > math.MaxInt64 { // such numbers are never asked for
+			return
+		}
+		frame := append(bytes.Clone(b[:size]), make([]byte, octets)...)
+		fr := &frames{r: newReader(bytes.NewReader(frame))}
+		msg, err := fr.next(maxFrame)
+		if err != nil || len(frame)-len(msg) > 3 || fr.r.Buffered() > 0 {
+			t.Fatalf("frame of %d octets: %v", len(frame), err)
+		}
+		a, err := decodeAnswer(msg)
+		if octets == 0 && !last && errors.Is(err, ErrMalformed) {
+			return
+		}
+		if err != nil || a.kind != ansData || a.number != number || a.last != last || len(a.octets) != octets {
+			t.Errorf("header says %d octets, last %v; the frame is %+v: %v", octets, last, a, err)
+		}
+	})
+}
+
+// TestShortWay: the header of each data frame that this node writes is read on
+// the short way, however few of its octets have come, and no more than it.
+func TestShortWay(t *testing.T) {
+	for _, number := range []uint64{1, 127, 128, 1<<63 - 1} {
+		for _, n := range []int{1, 127, 128, dataSize} {
+			for _, last := range []bool{false, true} {
+				frame := data(number, make([]byte, n), last)
+				fr := &frames{r: newReader(iotest.OneByteReader(bytes.NewReader(frame)))}
+				most := int64(n)
+				if !last {
+					most++
+				}
+				octets, ended, ok, err := fr.data(number, most)
+				rest, _ := io.ReadAll(fr.r)
+				if octets != n || ended != last || !ok || err != nil || len(rest) != n {
+					t.Errorf("frame of %d octets, last %v: %d, %v, %v, %v; %d left", n, last, octets, ended, ok, err, len(rest))
+				}
+			}
+		}
+	}
+}
+
+// TestFramesForTheLongWay: what is no plain data frame, or is more or less than was
+// announced, is left as it is to be judged as a whole.
+func TestFramesForTheLongWay(t *testing.T) {
+	for name, frame := range map[string][]byte{
+		"another answer":  data(4, []byte("hello"), true),
+		"head":            head(3, 5),
+		"gone":            appendAnswer(nil, 3, ansGone, nil),
+		"more":            data(3, []byte("hello!"), true),
+		"fewer":           data(3, []byte("hell"), true),
+		"last not marked": data(3, []byte("hello"), false),
+		"no octets":       data(3, nil, true),
+	} {
+		fr := &frames{r: newReader(bytes.NewReader(frame))}
+		if _, _, ok, err := fr.data(3, 5); ok || err != nil {
+			t.Errorf("%s: %v, %v", name, ok, err)
+		}
+		if rest, _ := io.ReadAll(fr.r); !bytes.Equal(rest, frame) {
+			t.Errorf("%s: %d of %d octets left", name, len(rest), len(frame))
+		}
+	}
+}
