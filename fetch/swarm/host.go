@@ -30,8 +30,13 @@ var DefaultListen = []string{
 // Limits.InboundAll is by default.
 const protocolStreams = 2048
 
-// maxWindow is how many octets of a stream over TCP may wait for their reader.
-const maxWindow = 2 << 20
+const (
+	// maxWindow is how many octets of a stream over TCP may wait for their reader.
+	maxWindow = 2 << 20
+	// maxMessage is what yamux sends as one: a data frame with its own header,
+	// which libp2p's 64 KiB would part in two.
+	maxMessage = dataSize + maxDataHeader + 12
+)
 
 // HostConfig says how a node appears to other nodes.
 type HostConfig struct {
@@ -128,7 +133,7 @@ func (c *HostConfig) complete() error {
 // 100 ms, and a peer is asked for two orders at a time.
 func muxer() *yamux.Transport {
 	config := *yamux.DefaultTransport.Config()
-	config.MaxStreamWindowSize = maxWindow
+	config.MaxStreamWindowSize, config.MaxMessageSize = maxWindow, maxMessage
 	return (*yamux.Transport)(&config)
 }
 

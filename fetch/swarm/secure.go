@@ -14,8 +14,9 @@ import (
 	"github.com/flashcrowd/flashcrowd/fetch"
 )
 
-// secure is libp2p's TLS over connections whose reads are batched: that is the
-// one place where libp2p lets its hosts touch a TCP connection.
+// secure is libp2p's TLS over connections whose reads are batched and whose
+// writes are gathered: that is the one place where libp2p lets its hosts touch a
+// TCP connection.
 type secure struct{ *libp2ptls.Transport }
 
 var _ sec.SecureTransport = (*secure)(nil)
@@ -30,10 +31,14 @@ func newSecure(id protocol.ID, key crypto.PrivKey, muxers []upgrader.StreamMuxer
 
 // SecureInbound implements sec.SecureTransport.
 func (s *secure) SecureInbound(ctx context.Context, insecure net.Conn, p peer.ID) (sec.SecureConn, error) {
-	return s.Transport.SecureInbound(ctx, fetch.BatchReads(insecure), p)
+	g := &gathered{Conn: fetch.BatchReads(insecure)}
+	c, err := s.Transport.SecureInbound(ctx, g, p)
+	return g.under(c), err
 }
 
 // SecureOutbound implements sec.SecureTransport.
 func (s *secure) SecureOutbound(ctx context.Context, insecure net.Conn, p peer.ID) (sec.SecureConn, error) {
-	return s.Transport.SecureOutbound(ctx, fetch.BatchReads(insecure), p)
+	g := &gathered{Conn: fetch.BatchReads(insecure)}
+	c, err := s.Transport.SecureOutbound(ctx, g, p)
+	return g.under(c), err
 }
