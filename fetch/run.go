@@ -252,11 +252,17 @@ func (fl *flight) carry(ans *Answer) {
 func (fl *flight) settle() {
 	committed := false
 	if seal := fl.verdict(); seal != nil {
+		if fl.board != nil {
+			fl.board.close(true) // whoever follows may ask for all
+		}
 		fl.queue()
 		err := fl.writer.Commit(*seal)
 		fl.report(*seal, err)
 		committed = true
 		if err != nil {
+			fl.mu.Lock()
+			fl.released, fl.stored = true, true // it is offered no more
+			fl.mu.Unlock()
 			fl.forget()
 		} else {
 			fl.announceStored(seal.Whole.Digest)

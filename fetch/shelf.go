@@ -70,11 +70,13 @@ func (f *Fetcher) underway(id dht.ID, token verify.Token) (*Shelved, error) {
 }
 
 // shelved offers what this node may hand on of a body under way, to who asks by
-// name.
+// name: all of one that has landed, though the cache is still about it.
 func (fl *flight) shelved(name dht.ID) *Shelved {
 	d := fl.proof().Digest()
-	sh := &Shelved{Digest: d, Coding: fl.meta.Coding(), Has: NewPieces(d.Layout().Pieces()), Body: lent{fl}, Close: func() {}}
-	if fl.board != nil {
+	sh := &Shelved{Digest: d, Coding: fl.meta.Coding(), Has: NewPieces(d.Layout().Pieces()), Body: lent{fl, name}, Close: func() {}}
+	if whole, ok := fl.landedWhole(); ok {
+		sh.Complete, sh.States = true, whole.States
+	} else if fl.board != nil {
 		sh.Has = fl.board.offered()
 		sh.Follow = func(ctx context.Context, from dht.Member, tell func(News) error) error {
 			return fl.follow(ctx, name, from, tell)
@@ -82,6 +84,17 @@ func (fl *flight) shelved(name dht.ID) *Shelved {
 	}
 	fl.f.countServed(sh)
 	return sh
+}
+
+// landedWhole returns what the flight knows of its body, once that is here and has
+// the digest that others know it by.
+func (fl *flight) landedWhole() (verify.Whole, bool) {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	if !fl.landed || fl.whole == nil || fl.released || fl.whole.Whole.Digest != fl.proof().Digest() {
+		return verify.Whole{}, false
+	}
+	return fl.whole.Whole, true
 }
 
 // follow tells the flight's news to a follower, who is a member of the crowd by
@@ -97,16 +110,20 @@ func (fl *flight) follow(ctx context.Context, name dht.ID, from dht.Member, tell
 }
 
 // lent is the body of a flight as other nodes read it: it keeps the spool only
-// for as long as a read takes.
-type lent struct{ fl *flight }
+// for as long as a read takes. Once the flight has let go of that, the body is in
+// the cache, or nowhere.
+type lent struct {
+	fl   *flight
+	name dht.ID
+}
 
 func (l lent) ReadAt(p []byte, off int64) (int, error) {
 	fl := l.fl
 	fl.mu.Lock()
-	w := fl.writer
+	w, stored := fl.writer, fl.stored
 	if w == nil {
 		fl.mu.Unlock()
-		return 0, ErrUnknown
+		return l.readStored(p, off, stored)
 	}
 	fl.serving++
 	fl.mu.Unlock()
@@ -118,4 +135,16 @@ func (l lent) ReadAt(p []byte, off int64) (int, error) {
 		end()
 	}()
 	return w.ReadAt(p, off)
+}
+
+func (l lent) readStored(p []byte, off int64, stored bool) (int, error) {
+	if !stored {
+		return 0, ErrUnknown
+	}
+	sh, err := l.fl.f.cfg.Shelf.Open(l.name, l.fl.want(l.name).Token())
+	if err != nil {
+		return 0, err
+	}
+	defer sh.Close()
+	return sh.Body.ReadAt(p, off)
 }
