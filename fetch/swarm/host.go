@@ -82,12 +82,16 @@ func NewHost(cfg HostConfig) (host.Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("swarm: host: limit connections: %w", err)
 	}
+	mix, ranker := new(mixer), network.DialRanker(tcpFirst)
+	if cfg.Reach.On {
+		ranker = mix.rank
+	}
 	options := []libp2p.Option{
 		libp2p.Identity(cfg.Identity),
 		libp2p.UserAgent("flashcrowd/" + cfg.Version),
 		libp2p.Security(libp2ptls.ID, newSecure),
 		libp2p.Muxer(yamux.ID, muxer()),
-		libp2p.SwarmOpts(swarm.WithDialRanker(tcpFirst)),
+		libp2p.SwarmOpts(swarm.WithDialRanker(ranker)),
 		libp2p.ResourceManager(limits),
 		libp2p.ConnectionManager(conns),
 		libp2p.DisableMetrics(),
@@ -102,6 +106,7 @@ func NewHost(cfg HostConfig) (host.Host, error) {
 		h.Close()
 		return nil, fmt.Errorf("swarm: host: %w", err)
 	}
+	h.Network().Notify(mix.notifiee())
 	return h, nil
 }
 

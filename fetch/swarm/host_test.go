@@ -135,7 +135,7 @@ func TestTCPFirst(t *testing.T) {
 		got = append(got, fmt.Sprint(d.Delay.Milliseconds(), " ", d.Addr))
 	}
 	want := []string{
-		"0 /ip4/127.0.0.1/tcp/1", "30 /ip4/192.168.0.1/udp/1/quic-v1",
+		"0 /ip4/127.0.0.1/tcp/1", "250 /ip4/192.168.0.1/udp/1/quic-v1",
 		"0 /ip6/2001:db8::1/tcp/1", "250 /ip4/203.0.113.7/tcp/1", "500 /ip6/2001:db8::1/udp/1/quic-v1",
 		"750 /ip4/203.0.113.7/udp/1/quic-v1", "1000 /ip4/203.0.113.7/tcp/1/ws", "1250 /ip4/203.0.113.8/tcp/1",
 	}

@@ -56,15 +56,17 @@ func relayed(a ma.Multiaddr) bool {
 func relayOf(a ma.Multiaddr) peer.ID { return peer.ID(a[len(a)-2].RawValue()) }
 
 // The delay between two dials to one peer: RFC 8305 section 8 for the
-// internet, less where a round trip takes a millisecond.
+// internet, less where a round trip takes a millisecond. QUIC waits for longer
+// in any case: a machine that is busy would make, and then use, a second
+// connection beside one over TCP that only answered late.
 const (
 	publicStep  = 250 * time.Millisecond
 	privateStep = 30 * time.Millisecond
 )
 
-// tcpFirst is the network.DialRanker of this node. Private and public
-// addresses are dialled side by side; of each, one address a class, class
-// after class, and then the rest.
+// tcpFirst is the network.DialRanker of this node but for a few dials (mixer).
+// Private and public addresses are dialled side by side; of each, one address a
+// class, class after class, and then the rest.
 func tcpFirst(addrs []ma.Multiaddr) []network.AddrDelay {
 	var private, public []ma.Multiaddr
 	for _, a := range addrs {
@@ -79,13 +81,22 @@ func tcpFirst(addrs []ma.Multiaddr) []network.AddrDelay {
 
 func staggered(addrs []ma.Multiaddr, step time.Duration) []network.AddrDelay {
 	slices.SortStableFunc(addrs, func(a, b ma.Multiaddr) int { return int(classOf(a) - classOf(b)) })
+	return spread(addrs, step)
+}
+
+// spread lets one address of each class follow the other, in the order of
+// addrs, and then the rest.
+func spread(addrs []ma.Multiaddr, step time.Duration) []network.AddrDelay {
 	var out []network.AddrDelay
 	var rest []ma.Multiaddr
 	var delay time.Duration
 	for i, a := range addrs {
-		if i > 0 && classOf(a) == classOf(addrs[i-1]) {
+		switch {
+		case i > 0 && classOf(a) == classOf(addrs[i-1]):
 			rest = append(rest, a)
 			continue
+		case i > 0 && classOf(a) >= classQUIC6 && classOf(addrs[i-1]) < classQUIC6:
+			delay = max(delay, publicStep)
 		}
 		out = append(out, network.AddrDelay{Addr: a, Delay: delay})
 		delay += step

@@ -26,6 +26,31 @@ type Host struct {
 	port string // the other end of its line
 }
 
+// wall lets in what was begun inside, and what keeps IPv6 going.
+const wall = `table inet wall {
+	chain input { type filter hook input priority 0; policy drop; iifname "lo" accept; ct state established,related accept; meta l4proto ipv6-icmp accept; }
+}
+`
+
+// Global gives the host an IPv6 address that all others with one reach, and
+// with walled a firewall that lets in only answers. It returns the address.
+func (h *Host) Global(ctx context.Context, walled bool) (netip.Addr, error) {
+	ip := h.Addr.As4()
+	a := netip.AddrFrom16([16]byte{0x2a, 0, 0, 0x77, 0, ip[2], 15: 1}) // a /48 of its own, all within one /32
+	if err := h.net.ip(ctx, h.Name, "addr", "add", a.String()+"/32", "dev", "eth0", "nodad"); err != nil {
+		return a, err
+	}
+	if !walled {
+		return a, nil
+	}
+	filter := h.Command(ctx, "nft", "-f", "-")
+	filter.Stdin = strings.NewReader(wall)
+	if out, err := filter.CombinedOutput(); err != nil {
+		return a, fmt.Errorf("netns: wall off %s: %w: %s", h.Name, err, out)
+	}
+	return a, nil
+}
+
 // Command prepares a program that runs on the host, as exec.CommandContext
 // does; its process is that of the program itself. A host has no DNS.
 func (h *Host) Command(ctx context.Context, name string, args ...string) *exec.Cmd {

@@ -67,6 +67,13 @@ func (n *Net) Router(ctx context.Context, name string, m Mapping, line Line) (*R
 	return r, nil
 }
 
+// StrictTCP makes the router follow TCP to the letter, as some do: a SYN from
+// outside is dropped, even if one was sent to where it comes from.
+func (r *Router) StrictTCP(ctx context.Context) error {
+	return run(ctx, "ip", "netns", "exec", r.net.Prefix+r.Name,
+		"nft", "insert", "rule", "inet", "filter", "forward", "iifname", "eth0", "tcp", "flags", "&", "(syn|ack)", "==", "syn", "drop")
+}
+
 func (r *Router) address(n int) netip.Addr {
 	return netip.AddrFrom4([4]byte{r.subnet[0], r.subnet[1], r.subnet[2], byte(n)})
 }

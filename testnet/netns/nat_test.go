@@ -4,11 +4,13 @@ package netns
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +21,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 
 	"github.com/flashcrowd/flashcrowd/fetch/swarm"
 )
@@ -146,12 +149,18 @@ func startPeer(t *testing.T, h *Host, kind string, listen []string, relays []pee
 	return &natPeer{kind, inW, out}
 }
 
-var natTransports = map[string][]string{
-	"TCP":  {"/ip4/0.0.0.0/tcp/3130"},
-	"QUIC": {"/ip4/0.0.0.0/udp/3130/quic-v1"},
-}
+// natColumns are what nodes listen at: one transport alone, or both, as by
+// default.
+var (
+	natColumns = []string{"TCP", "QUIC", "both"}
+	natListen  = map[string][]string{
+		"TCP":  {"/ip4/0.0.0.0/tcp/3130"},
+		"QUIC": {"/ip4/0.0.0.0/udp/3130/quic-v1"},
+		"both": {"/ip4/0.0.0.0/tcp/3131", "/ip4/0.0.0.0/udp/3131/quic-v1"},
+	}
+)
 
-var natKinds = []string{"public", "upnp", "endpoint-independent", "symmetric"}
+var natKinds = []string{"public", "upnp", "endpoint-independent", "strict", "symmetric"}
 
 // place returns a host that is connected as kind says.
 func place(t *testing.T, n *Net, kind, name string) *Host {
@@ -167,6 +176,11 @@ func place(t *testing.T, n *Net, kind, name string) *Host {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if kind == "strict" {
+		if err := r.StrictTCP(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if kind == "upnp" {
 		if _, err := r.Ports(t.Context()); err != nil {
 			t.Fatal(err)
@@ -179,14 +193,14 @@ func place(t *testing.T, n *Net, kind, name string) *Host {
 	return h
 }
 
-// reachable waits until p can be told to others: it is public, or has a port
-// of its router, or a place at a relay.
+// reachable waits until p can be told to others: it is dialled where it is, or
+// has a port of its router, or a place at a relay.
 func reachable(t *testing.T, p *natPeer) bool {
 	t.Helper()
 	for deadline := time.Now().Add(150 * time.Second); time.Now().Before(deadline); {
 		for _, a := range p.info(t).Addrs {
 			_, err := a.ValueForProtocol(ma.P_CIRCUIT)
-			if ip, _ := a.ValueForProtocol(ma.P_IP4); err == nil || strings.HasPrefix(ip, "11.") && (p.kind == "public" || p.kind == "upnp") {
+			if err == nil || open(p.kind) && manet.IsPublicAddr(a) {
 				return true
 			}
 		}
@@ -195,12 +209,18 @@ func reachable(t *testing.T, p *natPeer) bool {
 	return false
 }
 
+// open reports whether nodes of that kind let in whoever knocks.
+func open(kind string) bool { return kind == "public" || kind == "upnp" || kind == "IPv6" }
+
 // over leaves the relays' addresses of one transport: by these a node learns
 // what its router makes of its port.
-func over(transport string, relays []peer.AddrInfo) []peer.AddrInfo {
+func over(column string, relays []peer.AddrInfo) []peer.AddrInfo {
 	code := ma.P_TCP
-	if transport == "QUIC" {
+	switch column {
+	case "QUIC":
 		code = ma.P_QUIC_V1
+	case "both":
+		return relays
 	}
 	var out []peer.AddrInfo
 	for _, r := range relays {
@@ -212,26 +232,30 @@ func over(transport string, relays []peer.AddrInfo) []peer.AddrInfo {
 	return out
 }
 
-// TestNATTable shows which pairs of nodes exchange directly, by transport. Two
-// relays let them agree, and carry nothing else.
-func TestNATTable(t *testing.T) {
-	n := newNet(t)
-	n.First = 11
-	var relays []peer.AddrInfo
+// startRelays starts two relays that listen at both transports. They let nodes
+// agree, and carry nothing else.
+func startRelays(t *testing.T, n *Net, v6 bool) (relays []peer.AddrInfo) {
+	t.Helper()
 	for i := range 2 {
-		h := addHost(t, n, fmt.Sprintf("relay%d", i), Line{})
-		p := startPeer(t, h, "relay", append(natTransports["TCP"], natTransports["QUIC"]...), relays)
+		h, listen := addHost(t, n, fmt.Sprintf("relay%d", i), Line{}), slices.Clone(natListen["both"])
+		if v6 {
+			global(t, h, false)
+			listen = overIPv6(listen)
+		}
+		p := startPeer(t, h, "relay", listen, relays)
 		relays = append(relays, p.info(t))
 	}
-	peers := make(map[string][]*natPeer) // by transport: of each kind a dialler, then of each one to be dialled
-	for i := range 2 {
-		for k, kind := range natKinds {
-			h := place(t, n, kind, fmt.Sprintf("n%d%d", i, k))
-			for name, listen := range natTransports {
-				peers[name] = append(peers[name], startPeer(t, h, kind, listen, over(name, relays)))
-			}
-		}
-	}
+	return relays
+}
+
+// meetings are what came of dials between two nodes of each kind, by "FROM to
+// TO COLUMN".
+type meetings map[string]string
+
+// meet lets the first node of each kind dial the second one of each, in all
+// columns.
+func meet(t *testing.T, kinds []string, peers map[string][]*natPeer) meetings {
+	t.Helper()
 	var ready sync.WaitGroup
 	for _, all := range peers {
 		for _, p := range all {
@@ -243,53 +267,127 @@ func TestNATTable(t *testing.T) {
 		}
 	}
 	ready.Wait()
-	results := make(map[string]string)
-	var mu sync.Mutex
+	results := make(meetings)
+	var mu sync.Mutex // guards results
 	var dialling sync.WaitGroup
-	for name, all := range peers {
+	for column, all := range peers {
 		var targets []string
-		for _, to := range all[len(natKinds):] {
+		for _, to := range all[len(kinds):] {
 			raw, err := json.Marshal(to.info(t))
 			if err != nil {
 				t.Fatal(err)
 			}
 			targets = append(targets, string(raw))
 		}
-		for _, from := range all[:len(natKinds)] {
+		for _, from := range all[:len(kinds)] {
 			dialling.Go(func() {
-				for k, to := range natKinds {
+				for k, to := range kinds {
 					got := from.ask(t, "dial "+targets[k])
 					mu.Lock()
-					results[from.kind+" to "+to+" "+name] = got
+					results[from.kind+" to "+to+" "+column] = got
 					mu.Unlock()
 				}
 			})
 		}
 	}
 	dialling.Wait()
-	var table strings.Builder
-	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "from\tto\tTCP\tQUIC")
-	for _, from := range natKinds {
-		for _, to := range natKinds {
+	return results
+}
+
+// table prints the meetings and fails where they are not as wanted.
+func (m meetings) table(t *testing.T, kinds, columns []string, want func(from, to, column string) string) {
+	t.Helper()
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "from\tto\t"+strings.Join(columns, "\t"))
+	for _, from := range kinds {
+		for _, to := range kinds {
 			fmt.Fprintf(w, "%s\t%s", from, to)
-			for _, name := range []string{"TCP", "QUIC"} {
-				got := results[from+" to "+to+" "+name]
+			for _, column := range columns {
+				got := m[from+" to "+to+" "+column]
 				fmt.Fprintf(w, "\t%s", got)
-				if direct, want := got != "none" && got != "", canMeet(from, to); direct != want {
-					t.Errorf("%s to %s over %s: %s, want a direct connection: %v", from, to, name, got, want)
+				transport, _, _ := strings.Cut(got, " ")
+				if !strings.Contains(want(from, to, column), cmp.Or(transport, "nothing")) {
+					t.Errorf("%s to %s, %s: %q, want %s", from, to, column, got, want(from, to, column))
 				}
 			}
 			fmt.Fprintln(w)
 		}
 	}
 	w.Flush()
-	t.Logf("pairs that exchange directly:\n%s", table.String())
+	t.Logf("pairs that exchange directly:\n%s", text.String())
 }
 
-// canMeet: two routers of which one gives each destination another port cannot
-// be agreed with, unless the other lets in whoever knocks.
-func canMeet(from, to string) bool {
-	open := func(kind string) bool { return kind == "public" || kind == "upnp" }
-	return open(from) || open(to) || from != "symmetric" && to != "symmetric"
+// TestNATTable shows which pairs of nodes exchange directly, by transport.
+func TestNATTable(t *testing.T) {
+	n := newNet(t)
+	n.First = 11
+	relays := startRelays(t, n, false)
+	peers := make(map[string][]*natPeer) // by column: of each kind a dialler, then of each one to be dialled
+	for i := range 2 {
+		for k, kind := range natKinds {
+			h := place(t, n, kind, fmt.Sprintf("n%d%d", i, k))
+			for column, listen := range natListen {
+				peers[column] = append(peers[column], startPeer(t, h, kind, listen, over(column, relays)))
+			}
+		}
+	}
+	meet(t, natKinds, peers).table(t, natKinds, natColumns, wantMeeting)
+}
+
+// wantMeeting says over which transport two nodes meet, or none. Two routers of
+// which one gives each destination another port cannot be agreed with, and of
+// two that are strict about TCP neither lets the other's first packet in.
+func wantMeeting(from, to, column string) string {
+	tcp, quic := column != "QUIC", column != "TCP"
+	switch {
+	case open(from), open(to):
+	case from == "symmetric", to == "symmetric":
+		return "none"
+	case from == "strict" && to == "strict":
+		tcp = false
+	}
+	switch {
+	case tcp && quic:
+		return "tcp or quic"
+	case tcp:
+		return "tcp"
+	case quic:
+		return "quic"
+	}
+	return "none"
+}
+
+// TestIPv6Table: without translation there is nothing to learn of a port; a
+// firewall lets in answers, and so whoever is expected.
+func TestIPv6Table(t *testing.T) {
+	n := newNet(t)
+	relays := startRelays(t, n, true)
+	kinds := []string{"IPv6", "IPv6, firewall"}
+	peers := make(map[string][]*natPeer)
+	for i := range 2 {
+		for k, kind := range kinds {
+			h := addHost(t, n, fmt.Sprintf("n%d%d", i, k), Line{})
+			global(t, h, kind != "IPv6")
+			for column, listen := range natListen {
+				peers[column] = append(peers[column], startPeer(t, h, kind, overIPv6(listen), over(column, relays)))
+			}
+		}
+	}
+	meet(t, kinds, peers).table(t, kinds, natColumns, wantMeeting)
+}
+
+func global(t *testing.T, h *Host, walled bool) {
+	t.Helper()
+	if _, err := h.Global(t.Context(), walled); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// overIPv6 returns the same places to listen at for IPv6.
+func overIPv6(listen []string) (out []string) {
+	for _, l := range listen {
+		out = append(out, strings.Replace(l, "/ip4/0.0.0.0/", "/ip6/::/", 1))
+	}
+	return out
 }
