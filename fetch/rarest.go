@@ -15,9 +15,9 @@ const (
 	// last.
 	endgame = 4
 	// listWindow is how far before the proven tail pieces under a state list
-	// are asked for, for each member of the crowd: a list proves backwards, and
-	// yet members should not all ask for the same.
-	listWindow = 16
+	// come first, for this node and for each other member that is not complete:
+	// a list proves backwards, and yet members should not all ask for the same.
+	listWindow = 32
 )
 
 // rarest gives free peers the missing pieces that fewest members have, so that
@@ -34,7 +34,10 @@ func (v View) rarest(leads, listed bool) []Order {
 			if len(p.Orders) > turn || turn >= v.pipe(p) || w.outstanding >= v.Slots || v.Now < p.NotBefore {
 				continue
 			}
-			o, ok := w.pick(p, w.unasked, nil)
+			o, ok := w.pick(p, w.near, nil)
+			if !ok {
+				o, ok = w.pick(p, w.unasked, nil)
+			}
 			if !ok {
 				again := func(i int) bool { return w.asked[i] == 1 && (late[i] || w.last) && !p.owes(i) && !gave(out, p.ID, i) }
 				o, ok = w.pick(p, w.lacking, again)
@@ -49,6 +52,7 @@ func (v View) rarest(leads, listed bool) []Order {
 			for i := o.First; i < o.End; i++ {
 				w.asked[i]++
 				w.unasked.Remove(i)
+				w.near.Remove(i)
 			}
 			w.outstanding++
 			out = append(out, o)
@@ -77,6 +81,7 @@ type wants struct {
 	v           View
 	lacking     Pieces // neither here nor on their way from the origin, and may be asked for
 	unasked     Pieces // those of them that nobody was asked for
+	near        Pieces // and of those the ones that come first
 	holders     []int
 	asked       []int
 	outstanding int
@@ -85,29 +90,33 @@ type wants struct {
 }
 
 func (v View) wanted(leads, listed bool) *wants {
-	w := &wants{v: v, used: v.weightOf(), asked: v.askedPieces(), holders: v.holders, lacking: NewPieces(v.Layout.Pieces())}
+	w := &wants{v: v, used: v.weightOf(), asked: v.askedPieces(), holders: v.holders, near: NewPieces(v.Layout.Pieces()), unasked: NewPieces(v.Layout.Pieces()), lacking: NewPieces(v.Layout.Pieces())}
+	members, missing := 1, 0
 	for _, p := range v.Peers {
 		w.outstanding += len(p.Orders)
+		if p.Partial {
+			members++
+		}
 	}
-	missing, window := 0, v.Layout.Pieces()
+	near := 0
 	if listed {
-		window = max(2, len(v.Peers)) * listWindow
+		near = v.Tail - members*listWindow
 	}
 	for i := v.Tail - 1; i >= v.firstWhole(leads); i-- {
 		if v.Have.Has(i) || v.Crowd.Stripe.has(i) && !v.Crowd.Stalled {
 			continue
 		}
-		if missing++; missing <= window {
-			w.lacking.Add(i)
+		missing++
+		w.lacking.Add(i)
+		if w.asked[i] > 0 {
+			continue
+		}
+		w.unasked.Add(i)
+		if i >= near {
+			w.near.Add(i)
 		}
 	}
 	w.last = missing <= endgame
-	w.unasked = slices.Clone(w.lacking)
-	for i, n := range w.asked {
-		if n > 0 {
-			w.unasked.Remove(i)
-		}
-	}
 	return w
 }
 

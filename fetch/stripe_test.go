@@ -358,6 +358,34 @@ func TestRarestFirst(t *testing.T) {
 	}
 }
 
+// TestOneNewcomerHidesNoTail: where all but one of the members are complete, what
+// that one has, too, is asked for no later than what is rarer. It was, so that of a
+// visitor's body nothing was proven until he had all of it, and the origin was
+// never let go.
+func TestOneNewcomerHidesNoTail(t *testing.T) {
+	const n = 512
+	v := fetch.View{
+		Now: 5 * time.Second, Layout: verify.LayoutOf(n * verify.MinPieceSize), Front: verify.MinPieceSize, Have: fetch.NewPieces(n), Tail: n, Slots: 96,
+		PeerSince: -1, Hungry: -1, Origin: fetch.OriginView{Open: true, Until: n * verify.MinPieceSize, Returns: true, Rate: -1},
+		Crowd: &fetch.Crowd{Since: 4 * time.Second, News: 5 * time.Second},
+	}
+	for i := range 20 {
+		v.Peers = append(v.Peers, fetch.PeerView{ID: i, Has: fetch.AllPieces(n), Partial: i == 0})
+	}
+	for i := range 400 {
+		v.Peers[0].Has.Remove(i)
+	}
+	orders := fetch.Next(v).Orders
+	for _, o := range orders {
+		if o.First < n-64 {
+			t.Errorf("asks for %+v while nothing from 448 on is proven", o)
+		}
+	}
+	if len(orders) < 20 {
+		t.Errorf("%d of 20 members are asked", len(orders))
+	}
+}
+
 // TestHintsDelayStripesOnly: a hint of back-off keeps a member from its stripe,
 // and not from feeding a reader that starves.
 func TestHintsDelayStripesOnly(t *testing.T) {
