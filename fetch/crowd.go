@@ -72,7 +72,8 @@ type crowd struct {
 	hinted      time.Time // until when another member heard the origin back off
 	words       *Words[string]
 	salt        uint64 // of its choice of what to check
-	settled     int    // pieces that were here and taken from the origin all the same
+	audits      int    // that were made
+	drawn       int    // pieces that were taken from the origin by runs
 	live        int    // members that answered
 	gathering   bool
 	usual       usual
@@ -215,6 +216,9 @@ func (c *crowd) step(now time.Time) {
 		c.returnLead(p.Until)
 	}
 	if !p.Take.Empty() && !c.over() {
+		if p.Take == v.Crowd.Audit {
+			c.audits++
+		}
 		c.draw(p.Take)
 	}
 	c.announce(p.Intend, v)
@@ -281,6 +285,9 @@ func (c *crowd) view(now time.Time) View {
 	}
 	v.Usual = c.usual.quantile()
 	v.Crowd = c.crowdLocked(&v, now)
+	if v.Crowd != nil {
+		v.Crowd.Audit = c.auditLocked(now)
+	}
 	c.pace.alone(c.soloOctets, c.soloTime)
 	c.mu.Unlock()
 

@@ -53,11 +53,6 @@ func (c *crowd) tryWhole() {
 	}
 }
 
-// settleShare: a node takes one in settleShare of the pieces from the origin at
-// most to settle who lies before it has all. More would not be lighter than to
-// find out at the end.
-const settleShare = 8
-
 // doubtful returns the pieces that are here and should be taken from the origin
 // once more now. In the second round it drops what cannot be right.
 func (c *crowd) doubtful() Pieces {
@@ -66,12 +61,10 @@ func (c *crowd) doubtful() Pieces {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := &c.fl.body
-	switch {
-	case c.doubting:
-		c.dropFailedLocked()
-	case c.settled >= max(stripePieces, b.layout.Pieces()/settleShare):
-		return nil // the second round has no such bound
+	if !c.doubting {
+		return nil
 	}
+	c.dropFailedLocked()
 	return c.words.Doubtful(Doubts[string]{
 		Foreign: func(i int) bool { return b.held.Has(i) && !b.own.Has(i) },
 		Hash:    func(i int) [32]byte { return b.hashes[i] },
@@ -95,9 +88,9 @@ type Doubts[A comparable] struct {
 	Salt uint64
 }
 
-// Doubtful returns the pieces to take from the origin once more, the most urgent
-// only: one of which members say different things, since it tells who lies; in
-// the second round else one of each author who is not proved by another, else
+// Doubtful returns the pieces to take from the origin once more in the second
+// round, the most urgent only: one of which members say different things, since
+// it tells who lies, else one of each author who is not proved by another, else
 // all that stands on one member's word, else all that others brought.
 func (w *Words[A]) Doubtful(d Doubts[A]) Pieces {
 	n := len(w.said)
@@ -109,8 +102,10 @@ func (w *Words[A]) Doubtful(d Doubts[A]) Pieces {
 	})
 	switch {
 	case contested.Count() > 0:
-		return onlyOne(contested, n, d.Salt)
-	case !w.second || !d.Whole:
+		one := NewPieces(n)
+		one.Add(oneOf(contested, n, d.Salt).First)
+		return one
+	case !d.Whole:
 		return nil
 	}
 	probes, rest, foreign := NewPieces(n), NewPieces(n), NewPieces(n)
@@ -139,19 +134,6 @@ func (w *Words[A]) Doubtful(d Doubts[A]) Pieces {
 		return rest
 	}
 	return foreign // words alone do not help: members lie together
-}
-
-// onlyOne returns one of the pieces below n.
-func onlyOne(of Pieces, n int, salt uint64) Pieces {
-	best := -1
-	of.each(nil, n, func(i int) {
-		if best < 0 || preference(salt, i) > preference(salt, best) {
-			best = i
-		}
-	})
-	one := NewPieces(n)
-	one.Add(best)
-	return one
 }
 
 // fellLocked ends all business with members whose word is not what the origin

@@ -130,8 +130,9 @@ func (c *crowd) keepOwn(i int, piece []byte) error {
 	c.mu.Lock()
 	c.appearedLocked(i, now)
 	fell := c.words.Took(i, hash, true)
-	if held && was.peer != "origin" {
-		c.settled++
+	c.drawn++
+	if c.words.Matters("", i) {
+		c.news = now
 	}
 	if held && old != hash && was.peer != "origin" {
 		fell = append(fell, c.words.Unsaid(i, old, was.peer)...)

@@ -186,6 +186,10 @@ func TestLiarsAndChurn(t *testing.T) {
 	})
 	for name, set := range map[string]func(i int, m *fetchtest.MeshNode){
 		"blunt": func(i int, m *fetchtest.MeshNode) { m.Lies, m.ClaimsIt = i >= stay+leave, i%2 == 0 },
+		"of their own": func(i int, m *fetchtest.MeshNode) {
+			m.Lies, m.ClaimsIt, m.OfItsOwn, m.Honest = i >= stay+leave, true, true, func(i int) bool { return i < 4 }
+		},
+		"refuting": func(i int, m *fetchtest.MeshNode) { m.Refutes = i >= stay+leave },
 		"sly": func(i int, m *fetchtest.MeshNode) {
 			m.Lies, m.ClaimsIt, m.Honest = i >= stay+leave, true, func(i int) bool { return i < 4 }
 		},

@@ -227,6 +227,18 @@ func (c *crowd) enlist(ctx context.Context, peer Peer, have Have) error {
 		}
 		home = &camp{list: list}
 	}
+	last, err := c.tryList(ctx, peer, home)
+	if err == nil {
+		err = c.enlistIn(home, peer, have)
+	}
+	if err == nil && last != nil {
+		c.keepLast(home, peer, last)
+	}
+	return err
+}
+
+// enlistIn is enlist for a peer whose camp is known.
+func (c *crowd) enlistIn(home *camp, peer Peer, have Have) error {
 	c.disk.Lock()
 	defer c.disk.Unlock()
 	if c.contradicted {

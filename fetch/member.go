@@ -25,6 +25,8 @@ type membership struct {
 	intents []heard
 	excused bool
 	gone    bool // its news have ended
+	met     bool // its first news are in
+	teamed  bool // it is in the team or was, once all were met
 	busy    time.Time
 }
 
@@ -187,14 +189,18 @@ func (c *crowd) hearNews(s *source, n News) (fell bool) {
 	defer c.mu.Unlock()
 	m := s.member
 	m.gone = false
+	if !m.met {
+		m.met = true
+		defer c.words.Met(s.peer.String())
+	}
 	for _, cl := range n.Claims {
 		m.claim(cl)
 		c.appearedLocked(cl.Piece, now)
 		m.excused = m.excused && !cl.Own
-		if cl.Own && c.words.second {
+		fell = cl.Own && c.words.Say(s.peer.String(), cl.Piece, cl.Hash) || fell
+		if cl.Own && c.words.Matters(s.peer.String(), cl.Piece) {
 			c.news = now
 		}
-		fell = cl.Own && c.words.Say(s.peer.String(), cl.Piece, cl.Hash) || fell
 	}
 	for _, i := range n.Lost {
 		m.unclaim(i)

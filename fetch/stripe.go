@@ -87,6 +87,10 @@ type Crowd struct {
 	// Doubtful are pieces that are here and should be taken once more from the
 	// origin, since the whole is not what the origin says it is.
 	Doubtful Pieces
+	// Audit is a piece that this node takes from the origin once before all else,
+	// whoever offers it and whether or not it is this node's turn: it tells who
+	// lies.
+	Audit Run
 }
 
 // Patience is how long members that are not in the team wait for something new,
@@ -111,10 +115,15 @@ func (v View) stripes() (now, next Run) {
 		}
 		return Run{}, next
 	}
-	if v.Origin.Open || v.Now < max(v.Origin.NotBefore, c.NotBefore) || !v.Origin.Returns || !v.mayTake() {
+	if v.Origin.Open || v.Now < max(v.Origin.NotBefore, c.NotBefore) || !v.Origin.Returns {
 		return Run{}, Run{}
 	}
-	now = v.choose(c.Next)
+	switch audit := !c.Audit.Empty() && v.Layout.Offset(c.Audit.End) > v.Front; {
+	case audit:
+		now = c.Audit
+	case v.mayTake():
+		now = v.choose(c.Next)
+	}
 	if !now.Empty() && v.inTeam() {
 		rest := v
 		mine := *c

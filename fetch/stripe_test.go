@@ -444,3 +444,28 @@ func TestDrips(t *testing.T) {
 		t.Errorf("200 readers take %d octets in %v", all, fetch.DripEvery)
 	}
 }
+
+// TestAuditIsTakenFirst: a piece that tells who lies is taken whether or not it is
+// this node's turn, and whoever offers it; nothing is taken beside the lead, or
+// under back-off.
+func TestAuditIsTakenFirst(t *testing.T) {
+	audit := fetch.Run{First: 33, End: 34}
+	for place, next := range map[int]bool{2: true, 40: false} {
+		v := fresh(50, place)
+		for i := range v.Peers {
+			v.Peers[i].Has.Add(33)
+		}
+		v.Crowd.Audit = audit
+		if p := fetch.Next(v); p.Take != audit || p.Intend.Empty() == next {
+			t.Errorf("place %d takes %v and announces %v", place, p.Take, p.Intend)
+		}
+		v.Crowd.NotBefore = v.Now + time.Second
+		if p := fetch.Next(v); !p.Take.Empty() {
+			t.Errorf("place %d takes %v under back-off", place, p.Take)
+		}
+		v.Crowd.NotBefore, v.Front = 0, v.Layout.Offset(34)
+		if p := fetch.Next(v); p.Take == audit {
+			t.Errorf("place %d takes %v, which it had in the beginning", place, p.Take)
+		}
+	}
+}

@@ -32,8 +32,22 @@ type MeshNode struct {
 	// of those if ClaimsIt. Honest, if not nil, says of which pieces it does not.
 	Lies, ClaimsIt bool
 	Honest         func(i int) bool
+	// OfItsOwn: it lies only of what it took from the origin itself, and hands on
+	// truly what it has of others.
+	OfItsOwn bool
+	// Refutes: it says of each piece that any other says it took from the origin
+	// that it took it, too, and that it was another one.
+	Refutes bool
 
-	mesh *Mesh
+	mesh  *Mesh
+	took  map[int]bool // pieces of the origin that it lied of; guarded by mesh.mu
+	heard []refuted    // guarded by mesh.mu
+}
+
+// refuted is a piece that by says it took from the origin.
+type refuted struct {
+	piece int
+	by    *MeshNode
 }
 
 // Add makes a node known by its name.
@@ -138,25 +152,69 @@ func (p *meshPeer) Follow(ctx context.Context, hear func(fetch.News)) error {
 	if sh.Follow == nil {
 		return fetch.ErrUnknown
 	}
+	told := 0
 	return sh.Follow(ctx, dht.Member{ID: p.from.Name}, func(n fetch.News) error {
 		if err := p.Up.answer(ctx); err != nil {
 			return err
 		}
+		p.listen(n.Claims)
 		if p.Lies && p.ClaimsIt {
 			n.Claims = p.falsify(sh, n.Claims)
 		}
+		n.Claims = append(n.Claims, p.refute(&told)...)
 		hear(n)
 		return nil
 	})
 }
 
-func (n *MeshNode) lies(i int) bool { return n.Lies && (n.Honest == nil || !n.Honest(i)) }
+// listen lets a follower that refutes take note of what p says.
+func (p *meshPeer) listen(claims []fetch.Claim) {
+	p.mesh.mu.Lock()
+	defer p.mesh.mu.Unlock()
+	for _, c := range claims {
+		if c.Own && p.from.Refutes {
+			p.from.heard = append(p.from.heard, refuted{c.Piece, p.MeshNode})
+		}
+	}
+}
+
+// refute returns what p refutes that it has not told this follower: nothing that
+// the follower said itself and could know to be a lie.
+func (p *meshPeer) refute(told *int) (out []fetch.Claim) {
+	p.mesh.mu.Lock()
+	defer p.mesh.mu.Unlock()
+	for ; *told < len(p.heard); *told++ {
+		if h := p.heard[*told]; h.by != p.from {
+			out = append(out, fetch.Claim{Piece: h.piece, Hash: verify.HashPiece([]byte{byte(h.piece)}), Own: true})
+		}
+	}
+	return out
+}
+
+func (n *MeshNode) lies(i int) bool {
+	n.mesh.mu.Lock()
+	defer n.mesh.mu.Unlock()
+	return n.Lies && (n.Honest == nil || !n.Honest(i)) && (!n.OfItsOwn || n.took[i])
+}
+
+// tookItself notes that n says it took a piece from the origin.
+func (n *MeshNode) tookItself(i int) {
+	n.mesh.mu.Lock()
+	defer n.mesh.mu.Unlock()
+	if n.took == nil {
+		n.took = make(map[int]bool)
+	}
+	n.took[i] = true
+}
 
 // falsify claims what the lying node sends.
 func (p *meshPeer) falsify(sh *fetch.Shelved, claims []fetch.Claim) []fetch.Claim {
 	var out []fetch.Claim
 	l := sh.Digest.Layout()
 	for _, c := range claims {
+		if c.Own {
+			p.tookItself(c.Piece)
+		}
 		if !p.lies(c.Piece) {
 			out = append(out, c)
 			continue

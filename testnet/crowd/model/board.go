@@ -103,6 +103,7 @@ type membership struct {
 	intents []fetch.Intent
 	excused bool
 	gone    bool
+	teamed  bool
 	busy    time.Duration
 
 	log, turn, members int // how far its board was read

@@ -41,20 +41,13 @@ func (fl *flight) tryWhole() {
 	}
 }
 
-// settleShare bounds what is settled before all is here, as in fetch.
-const settleShare = 8
-
 // doubtful returns the pieces to take from the origin once more now.
 func (fl *flight) doubtful() fetch.Pieces {
 	layout := fl.o.layout
-	switch {
-	case fl.words == nil:
-		return nil
-	case fl.doubting:
-		fl.dropFailed()
-	case fl.settled >= max(4, layout.Pieces()/settleShare):
+	if fl.words == nil || !fl.doubting {
 		return nil
 	}
+	fl.dropFailed()
 	return fl.words.Doubtful(fetch.Doubts[*node]{
 		Foreign: func(i int) bool { return fl.held.Has(i) && !fl.own.Has(i) },
 		Hash:    func(i int) [32]byte { return *fl.hashes[i] },
@@ -64,24 +57,64 @@ func (fl *flight) doubtful() fetch.Pieces {
 	})
 }
 
+// audit returns what the node should audit now, as fetch.crowd.auditLocked.
+func (fl *flight) audit() fetch.Run {
+	if fl.words == nil {
+		return fetch.Run{}
+	}
+	now := fl.n.w.clock.now
+	var ranks []uint64
+	teamed := map[*node]bool{}
+	for _, s := range fl.sources {
+		if s.member != nil && !s.left && !s.away() {
+			ranks = append(ranks, s.member.b.rank)
+		}
+	}
+	ahead, settled := 0, now-fl.since >= settling
+	if !settled {
+		ahead = fl.before
+	}
+	t := fetch.TeamOf(fl.board.rank, ranks, ahead)
+	inTeam := func(author *node) bool { return teamed[author] }
+	for _, s := range fl.sources {
+		if m := s.member; m != nil {
+			now := !s.left && !s.away() && t.Has(m.b.rank)
+			m.teamed = m.teamed || now && settled
+			teamed[s.n] = m.teamed || now
+		}
+	}
+	fl.words.Guess(inTeam)
+	if !t.MayAudit(fl.audits, fl.o.layout.Pieces()) {
+		return fetch.Run{}
+	}
+	return fl.words.Audit(func(author *node) int { return t.Allowance(fl.drawn, inTeam(author)) }, fl.salt)
+}
+
+// settling is how long members that are known of may take to be met, as in fetch.
+const settling = time.Second
+
 // hearWord takes in that the member s says that it took piece i from the origin.
 func (fl *flight) hearWord(s *source, i int) {
 	if fl.words == nil {
 		return
 	}
-	if fl.doubting {
-		fl.news = fl.n.w.clock.now
-	}
 	if fl.words.Say(s.n, i, *s.member.b.claims[i].hash) {
 		fl.fell(s.n)
+	}
+	if fl.words.Matters(s.n, i) {
+		fl.news = fl.n.w.clock.now
 	}
 }
 
 // took takes in that the origin sent piece i to this node. chosen: when it was
 // asked for it.
 func (fl *flight) took(i int, chosen bool) {
-	if fl.words != nil {
-		fl.fell(fl.words.Took(i, fl.o.hashes[i], chosen)...)
+	if fl.words == nil {
+		return
+	}
+	fl.fell(fl.words.Took(i, fl.o.hashes[i], chosen)...)
+	if fl.words.Matters(fl.n, i) {
+		fl.news = fl.n.w.clock.now
 	}
 }
 

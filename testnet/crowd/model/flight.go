@@ -160,6 +160,9 @@ func (fl *flight) plan() {
 		return
 	}
 	if !p.Take.Empty() {
+		if p.Take == v.Crowd.Audit {
+			fl.audits++
+		}
 		fl.draw(p.Take)
 	}
 	fl.announce(p.Intend, &v)

@@ -48,7 +48,8 @@ type crowdState struct {
 	hinted    time.Duration       // until when another heard the origin back off
 	words     *fetch.Words[*node] // nil where nobody lies
 	salt      uint64
-	settled   int
+	audits    int  // that were made
+	drawn     int  // pieces that came by stripes
 	untried   bool // the whole was not held against the digest as it is
 	doubting  bool
 }
@@ -245,6 +246,9 @@ func (fl *flight) follow(peer *node, b *board) {
 		b: b, delay: gatherNews + w.rtt(fl.n, peer)/2, has: fetch.NewPieces(fl.o.layout.Pieces()),
 	}})
 	fl.hear(fl.sources[len(fl.sources)-1])
+	if fl.words != nil {
+		fl.words.Met(peer)
+	}
 	fl.wake()
 }
 
@@ -259,11 +263,11 @@ func (fl *flight) enlist(peer *node) {
 			if fl.camps[hash] == nil {
 				fl.camps[hash] = &camp{list: list}
 			}
-			fl.enrol(peer, fl.camps[hash])
+			fl.tryList(peer, fl.camps[hash])
 		})
 		return
 	}
-	fl.enrol(peer, fl.camps[hash])
+	fl.tryList(peer, fl.camps[hash])
 }
 
 func (fl *flight) enrol(peer *node, home *camp) {

@@ -86,11 +86,9 @@ func (fl *flight) keepOwn(i int) {
 	fl.untried = true
 	fl.offer(i, hash, true)
 	fl.took(i, true)
-	if held && was.peer != nil {
-		fl.settled++
-		if fl.words != nil && *old != *hash {
-			fl.fell(fl.words.Unsaid(i, *old, was.peer)...)
-		}
+	fl.drawn++
+	if held && was.peer != nil && fl.words != nil && *old != *hash {
+		fl.fell(fl.words.Unsaid(i, *old, was.peer)...)
 	}
 	fl.join()
 }

@@ -63,7 +63,7 @@ func (fl *flight) crowdView(v *fetch.View) *fetch.Crowd {
 	}
 	c := &fetch.Crowd{
 		Rank: fl.board.rank, Others: len(fl.heard), Ahead: fl.before, Since: fl.since - fl.start, News: fl.news - fl.start, Striping: fl.striping, Next: fl.next,
-		Doubtful: fl.doubtful(),
+		Doubtful: fl.doubtful(), Audit: fl.audit(),
 	}
 	if fl.stripe != nil {
 		c.Stripe = fl.stripe.Run
