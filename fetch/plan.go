@@ -118,6 +118,9 @@ type PeerView struct {
 	Excused bool
 	// NotBefore: it has no room for more requests until then.
 	NotBefore time.Duration
+	// Credit is how many octets it lets this node have under way; 0 when that is
+	// not known.
+	Credit int64
 }
 
 // Order is a run of pieces that a peer was asked for, in [First, End); those

@@ -43,8 +43,8 @@ func (v View) rarest(leads, listed bool) []Order {
 				o, ok = w.pick(p, w.lacking, again)
 				o.End = min(o.End, o.First+1)
 			}
-			n := v.affords(o.End-o.First, w.used)
-			if !ok || n == 0 {
+			n := v.affords(min(o.End-o.First, v.lends(p, out)), w.used)
+			if !ok || n <= 0 {
 				continue
 			}
 			o.End = o.First + n

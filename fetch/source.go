@@ -54,6 +54,9 @@ func (s *source) view(start, now time.Time) PeerView {
 	}
 	if s.member != nil {
 		s.member.show(&v, start)
+		if lender, ok := s.peer.(interface{ Credit() int64 }); ok {
+			v.Credit = lender.Credit()
+		}
 	}
 	return v
 }

@@ -46,18 +46,35 @@ func (s *Swarm) answer(w *reply, r *remote, req request) error {
 		if !mayGet(sh, req.spans) {
 			return w.plain(ansGone)
 		}
-		give := func() error { return s.upload(w, r, sh, req.spans) }
 		if sh.Complete {
-			return s.limited(w, give)
+			return s.limited(w, func() error { return s.upload(w, r, sh, req.spans, 0) })
 		}
+		return s.share(w, r, sh, req)
+	default:
+		return w.plain(ansGone)
+	}
+}
+
+// share answers a get of a body that is not complete, if the asker has credit for
+// it; of those who do not know of credit, if one of their places is free.
+func (s *Swarm) share(w *reply, r *remote, sh *fetch.Shelved, req request) error {
+	if !req.credit {
 		if !s.partial.enter(req.id) {
 			return w.plain(ansBusy)
 		}
 		defer s.partial.leave(req.id)
-		return s.limited(w, give)
-	default:
-		return w.plain(ansGone)
+		return s.limited(w, func() error { return s.upload(w, r, sh, req.spans, 0) })
 	}
+	octets, piece, rtt := int64(0), sh.Digest.Layout().PieceSize, s.peers.trip(r)
+	for _, span := range req.spans {
+		octets += span.Len()
+	}
+	if !s.credits.enter(r.id, octets, piece, rtt, time.Now()) {
+		return w.plain(ansBusy)
+	}
+	defer s.credits.leave(r.id, octets)
+	credit := s.credits.grant(r.id, piece, rtt, time.Now())
+	return s.limited(w, func() error { return s.upload(w, r, sh, req.spans, credit) })
 }
 
 // limited gives a body if the rate of giving leaves it enough of a share.

@@ -45,6 +45,7 @@ func (p *source) open(ctx context.Context, req request, want int64, piece int) (
 		cancel(nil)
 		return nil, err
 	}
+	p.lend(c.first.credit)
 	return &body{source: p, cancel: cancel, piece: piece, total: want, call: c}, nil
 }
 

@@ -132,42 +132,45 @@ func (r *request) take(m *message, f field) error {
 		r.kind = kind(f.num)
 		v, err = m.octets(f, maxRequest, atMost)
 		if err == nil && r.kind == askGet {
-			r.spans, err = decodeSpans(v)
+			r.spans, r.credit, err = decodeGet(v)
 		}
 	}
 	return err
 }
 
-// decodeSpans reads the spans of a get.
-func decodeSpans(b []byte) ([]fetch.Span, error) {
-	var spans []fetch.Span
+// decodeGet reads the spans of a get, and whether the asker keeps to his credit.
+func decodeGet(b []byte) (spans []fetch.Span, credit bool, err error) {
 	var end int64
 	m := message{rest: b}
 	for len(m.rest) > 0 {
 		f, err := m.next()
-		if err != nil {
-			return nil, err
-		}
-		if f.num != 1 {
+		switch {
+		case err != nil:
+			return nil, false, err
+		case f.num == 2:
+			if credit, err = m.bool(f); err != nil {
+				return nil, false, err
+			}
 			continue
-		}
-		if f.typ != protowire.BytesType || len(spans) == maxSpans {
-			return nil, malformed("more than %d spans", maxSpans)
+		case f.num != 1:
+			continue
+		case f.typ != protowire.BytesType || len(spans) == maxSpans:
+			return nil, false, malformed("more than %d spans", maxSpans)
 		}
 		s, err := decodeSpan(f.value)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if s.Offset < end {
-			return nil, malformed("spans overlap or do not rise")
+			return nil, false, malformed("spans overlap or do not rise")
 		}
 		end = s.End
 		spans = append(spans, s)
 	}
 	if len(spans) == 0 {
-		return nil, malformed("get without spans")
+		return nil, false, malformed("get without spans")
 	}
-	return spans, nil
+	return spans, credit, nil
 }
 
 func decodeSpan(b []byte) (fetch.Span, error) {
@@ -248,6 +251,8 @@ func (a *answer) takeBody(b []byte) error {
 			a.listHash, err = m.octets(f, 32, exactly)
 		case a.kind == ansHead && f.num == 1:
 			a.total, err = m.uint(f)
+		case a.kind == ansHead && f.num == 2:
+			a.credit, err = m.uint(f)
 		case a.kind == ansData && f.num == 1:
 			a.octets, err = m.octets(f, maxFrame, atMost)
 		case a.kind == ansData && f.num == 2:

@@ -23,17 +23,21 @@ func appendRequest(b []byte, r request) []byte {
 		msg = appendBytes(msg, 4, []byte(r.coding))
 	}
 	if r.kind != 0 {
-		msg = appendBytes(msg, protowire.Number(r.kind), encodeSpans(r.spans))
+		msg = appendBytes(msg, protowire.Number(r.kind), encodeAsk(r))
 	}
 	return appendFrame(b, msg)
 }
 
-func encodeSpans(spans []fetch.Span) []byte {
+// encodeAsk returns what stands behind the kind of r.
+func encodeAsk(r request) []byte {
 	var b, span []byte
-	for _, s := range spans {
+	for _, s := range r.spans {
 		span = appendUint(span[:0], 1, uint64(s.Offset))
 		span = appendUint(span, 2, uint64(s.Len()))
 		b = appendBytes(b, 1, span)
+	}
+	if r.credit {
+		b = appendUint(b, 2, 1)
 	}
 	return b
 }
@@ -55,8 +59,15 @@ func appendHave(b []byte, number uint64, h fetch.Have) []byte {
 	return b
 }
 
-// encodeHead returns the body of the answer that announces total octets.
-func encodeHead(total int64) []byte { return appendUint(nil, 1, uint64(total)) }
+// encodeHead returns the body of the answer that announces total octets, and
+// tells credit unless that is 0.
+func encodeHead(total, credit int64) []byte {
+	b := appendUint(nil, 1, uint64(total))
+	if credit > 0 {
+		b = appendUint(b, 2, uint64(credit))
+	}
+	return b
+}
 
 // appendAnswer appends an answer of kind k with the given body, which is empty
 // for gone and busy, as a frame.

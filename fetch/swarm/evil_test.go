@@ -163,7 +163,7 @@ func TestUnknownFramesAmidData(t *testing.T) {
 	o := newObject(t, "later", 2*piece)
 	far := evil(t, func(st network.Stream, req request) {
 		later := appendAnswer(nil, req.number, 12, repeat("x", 300_000))
-		withField := appendUint(appendUint(appendBytes(nil, 3, appendUint(encodeHead(2*piece), 7, 1)), 1, req.number), 20, 5)
+		withField := appendUint(appendUint(appendBytes(nil, 3, appendUint(encodeHead(2*piece, 0), 7, 1)), 1, req.number), 20, 5)
 		send(st, later, appendFrame(nil, withField), later, data(req.number, o.body[:piece], false), later, data(req.number, o.body[piece:], true))
 	})
 	got, err := readSpan(t, newPeer(t, newSwarm(t, Config{}), far, o.want()), 0, 2*piece)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/flashcrowd/flashcrowd/dht"
 	"github.com/flashcrowd/flashcrowd/fetch"
@@ -26,6 +27,7 @@ func (p *source) Follow(ctx context.Context, hear func(fetch.News)) error {
 			break
 		}
 		a.news.Members = reachable(a.news.Members, near)
+		p.lend(a.credit)
 		hear(*a.news)
 		if a.last {
 			c.succeed()
@@ -89,16 +91,18 @@ func isNear(a ma.Multiaddr) bool { return manet.IsPrivateAddr(a) || manet.IsIPLo
 // free by then, since news last as long as a flight.
 func (s *Swarm) follow(w *reply, r *remote, sh *fetch.Shelved) error {
 	if sh.Complete {
-		return w.news(fetch.News{Complete: true}, true)
+		return w.news(fetch.News{Complete: true}, 0, true)
 	}
 	if sh.Follow == nil {
 		return w.plain(ansGone)
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
+	piece := sh.Digest.Layout().PieceSize
 	var failed error
 	err := sh.Follow(ctx, s.follower(w.st, r), func(n fetch.News) error {
-		failed = w.news(n, n.Complete)
+		credit := s.credits.grant(r.id, piece, s.peers.trip(r), time.Now())
+		failed = w.news(n, credit, n.Complete)
 		return failed
 	})
 	switch {
@@ -109,7 +113,7 @@ func (s *Swarm) follow(w *reply, r *remote, sh *fetch.Shelved) error {
 	case err != nil:
 		return err
 	}
-	return w.news(fetch.News{}, true)
+	return w.news(fetch.News{}, 0, true)
 }
 
 // follower is the peer at the other end of st as a member of the crowd: at the
@@ -124,7 +128,7 @@ func (s *Swarm) follower(st network.Stream, r *remote) dht.Member {
 	return m
 }
 
-// news tells n.
-func (w *reply) news(n fetch.News, last bool) error {
-	return w.write(appendAnswer(nil, w.number, ansNews, encodeNews(n, last)), isUrgent)
+// news tells n, and credit unless that is 0.
+func (w *reply) news(n fetch.News, credit int64, last bool) error {
+	return w.write(appendAnswer(nil, w.number, ansNews, encodeNews(n, credit, last)), isUrgent)
 }

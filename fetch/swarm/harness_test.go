@@ -269,7 +269,7 @@ func encodeHave(h fetch.Have) []byte {
 }
 
 func head(number uint64, total int64) []byte {
-	return appendAnswer(nil, number, ansHead, encodeHead(total))
+	return appendAnswer(nil, number, ansHead, encodeHead(total, 0))
 }
 
 func readSpan(t testing.TB, p fetch.Peer, from, to int64) ([]byte, error) {

@@ -16,8 +16,9 @@ const (
 	longestID   = 64
 )
 
-// encodeNews returns the body of the answer that tells n. last: no more follow.
-func encodeNews(n fetch.News, last bool) []byte {
+// encodeNews returns the body of the answer that tells n, and credit unless that is
+// 0. last: no more follow.
+func encodeNews(n fetch.News, credit int64, last bool) []byte {
 	var b, m []byte
 	for _, c := range n.Claims {
 		m = appendUint(m[:0], 1, uint64(c.Piece))
@@ -54,6 +55,9 @@ func encodeNews(n fetch.News, last bool) []byte {
 	}
 	if last {
 		b = appendUint(b, 8, 1)
+	}
+	if credit > 0 {
+		b = appendUint(b, 9, uint64(credit))
 	}
 	return b
 }
@@ -105,6 +109,8 @@ func (a *answer) takeNewsField(n *fetch.News, m *message, f field) (err error) {
 		n.Complete, err = m.bool(f)
 	case 8:
 		a.last, err = m.bool(f)
+	case 9:
+		a.credit, err = m.uint(f)
 	}
 	return err
 }

@@ -34,7 +34,7 @@ func decodeNews(t testing.TB, body []byte) (answer, error) {
 // TestNewsRoundTrip: what is told is what is heard.
 func TestNewsRoundTrip(t *testing.T) {
 	for _, n := range []fetch.News{{}, someNews()} {
-		a, err := decodeNews(t, encodeNews(n, true))
+		a, err := decodeNews(t, encodeNews(n, 0, true))
 		if err != nil || !a.last {
 			t.Fatalf("%v, last %v", err, a.last)
 		}
@@ -49,7 +49,7 @@ func TestNewsRoundTrip(t *testing.T) {
 func TestNewsLimits(t *testing.T) {
 	n := someNews()
 	n.Backoff, n.Intents[0].Lease = time.Hour, time.Hour
-	a, err := decodeNews(t, encodeNews(n, false))
+	a, err := decodeNews(t, encodeNews(n, 0, false))
 	if err != nil || a.news.Backoff != fetch.MaxBackoffHint || a.news.Intents[0].Lease != fetch.MaxLease {
 		t.Errorf("%v: back-off %v, lease %v", err, a.news.Backoff, a.news.Intents[0].Lease)
 	}
@@ -65,7 +65,7 @@ func TestNewsLimits(t *testing.T) {
 	} {
 		n := someNews()
 		spoil(&n)
-		if _, err := decodeNews(t, encodeNews(n, false)); !errors.Is(err, ErrMalformed) {
+		if _, err := decodeNews(t, encodeNews(n, 0, false)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -88,7 +88,7 @@ func TestToldAddresses(t *testing.T) {
 
 // FuzzNews: no news of a stranger panics, and what is read is within the limits.
 func FuzzNews(f *testing.F) {
-	f.Add(encodeNews(someNews(), true))
+	f.Add(encodeNews(someNews(), 5*piece, true))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, body []byte) {
 		a, err := decodeNews(t, body)
@@ -96,7 +96,7 @@ func FuzzNews(f *testing.F) {
 			return
 		}
 		n := a.news
-		if len(n.Claims) > 8192 || len(n.Lost) > 8192 || len(n.Intents) > fetch.MaxNewsIntents || n.Backoff > fetch.MaxBackoffHint || n.Backoff < 0 {
+		if len(n.Claims) > 8192 || len(n.Lost) > 8192 || len(n.Intents) > fetch.MaxNewsIntents || n.Backoff > fetch.MaxBackoffHint || n.Backoff < 0 || a.credit < 0 {
 			t.Errorf("beyond the limits: %+v", n)
 		}
 		for _, in := range n.Intents {

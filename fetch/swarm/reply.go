@@ -36,9 +36,10 @@ func (w *reply) have(h fetch.Have) error {
 	return w.write(appendHave(nil, w.number, h), isUrgent)
 }
 
-// head announces how many octets the data frames that follow will carry.
-func (w *reply) head(total int64) error {
-	return w.write(appendAnswer(nil, w.number, ansHead, encodeHead(total)), isUrgent)
+// head announces how many octets the data frames that follow will carry, and tells
+// credit unless that is 0.
+func (w *reply) head(total, credit int64) error {
+	return w.write(appendAnswer(nil, w.number, ansHead, encodeHead(total, credit)), isUrgent)
 }
 
 // data sends one data frame with the octets buf[from:to]. It overwrites what

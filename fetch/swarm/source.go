@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"sync/atomic"
 
 	"github.com/flashcrowd/flashcrowd/fetch"
 	"github.com/flashcrowd/flashcrowd/verify"
@@ -17,6 +18,8 @@ type source struct {
 	swarm *Swarm
 	info  peer.AddrInfo
 	want  fetch.Want
+	// credit is what the peer lends this node, in octets; 0 when it never said.
+	credit atomic.Int64
 }
 
 var _ fetch.Peer = (*source)(nil)
@@ -32,12 +35,23 @@ func (p *source) Open(ctx context.Context, span fetch.Span) (io.ReadCloser, erro
 	if !offered(layout, span) {
 		return nil, fmt.Errorf("swarm: open %d to %d of %d octets: no whole pieces", span.Offset, span.End, layout.Length)
 	}
-	req := request{kind: askGet, spans: []fetch.Span{span}}
+	req := request{kind: askGet, spans: []fetch.Span{span}, credit: true}
 	b, err := p.open(ctx, req, span.Len(), layout.PieceAt(span.Offset))
 	if err != nil {
 		return nil, fmt.Errorf("get from %s: %w", p, err)
 	}
 	return b, nil
+}
+
+// Credit returns how many octets of a body that is not complete the peer lets this
+// node have under way, 0 if it never said: fetch keeps to it.
+func (p *source) Credit() int64 { return p.credit.Load() }
+
+// lend takes note of a credit that the peer told, 0 for none.
+func (p *source) lend(credit int64) {
+	if credit > 0 {
+		p.credit.Store(credit)
+	}
 }
 
 // offered reports whether span is whole pieces of l and not empty.

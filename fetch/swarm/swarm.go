@@ -45,6 +45,7 @@ type Swarm struct {
 	bans    *bans
 	peers   *table
 	partial windows
+	credits credits
 	answers chan struct{} // one element for each answer that is being given
 
 	allowance *allowance

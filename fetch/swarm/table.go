@@ -270,6 +270,13 @@ func (t *table) close() []network.Stream {
 	return all
 }
 
+// trip returns how long a round trip to r takes, 0 when that is not known.
+func (t *table) trip(r *remote) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return r.rtt
+}
+
 // measured takes a round trip to r into account.
 func (t *table) measured(r *remote, trip time.Duration) {
 	t.mu.Lock()

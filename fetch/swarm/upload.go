@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/flashcrowd/flashcrowd/fetch"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -27,11 +28,12 @@ type upload struct {
 	reply   *reply
 	shelved *fetch.Shelved
 	buf     []byte
+	credits *credits
 	left    int64 // octets that are announced and not sent
 }
 
-// upload answers a get, whose spans sh offers.
-func (s *Swarm) upload(w *reply, r *remote, sh *fetch.Shelved, spans []fetch.Span) error {
+// upload answers a get, whose spans sh offers, and tells credit unless that is 0.
+func (s *Swarm) upload(w *reply, r *remote, sh *fetch.Shelved, spans []fetch.Span, credit int64) error {
 	scope := w.st.Scope()
 	if err := scope.ReserveMemory(loadSize, network.ReservationPriorityHigh); err != nil {
 		return w.plain(ansBusy)
@@ -40,7 +42,7 @@ func (s *Swarm) upload(w *reply, r *remote, sh *fetch.Shelved, spans []fetch.Spa
 	buf := loadBuffers.Get().(*[]byte)
 	defer loadBuffers.Put(buf)
 
-	u := &upload{reply: w, shelved: sh, buf: *buf}
+	u := &upload{reply: w, shelved: sh, buf: *buf, credits: &s.credits}
 	for _, span := range spans {
 		u.left += span.Len()
 	}
@@ -53,7 +55,7 @@ func (s *Swarm) upload(w *reply, r *remote, sh *fetch.Shelved, spans []fetch.Spa
 			sh.Served(sent)
 		}
 	}()
-	if err := w.head(total); err != nil {
+	if err := w.head(total, credit); err != nil {
 		return err
 	}
 	for _, span := range spans {
@@ -89,13 +91,16 @@ func (u *upload) flush(n int) error {
 			return err
 		}
 		u.left -= int64(size)
+		if !u.shelved.Complete {
+			u.credits.gave(int64(size), time.Now())
+		}
 	}
 	return nil
 }
 
 // states answers a states with list.
 func (w *reply) states(list []byte) error {
-	if err := w.head(int64(len(list))); err != nil {
+	if err := w.head(int64(len(list)), 0); err != nil {
 		return err
 	}
 	buf := make([]byte, maxDataHeader+min(len(list), dataSize))

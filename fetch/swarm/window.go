@@ -7,9 +7,9 @@ import (
 )
 
 // partialWindow is how many answers with pieces of one body that is not complete
-// are given at a time. Members of a crowd ask many of them: whoever cannot be
-// served soon is told so and asks another, rather than waiting in line while
-// the pieces that it waits for become the last ones.
+// are given at a time to askers that do not know of credit. Members of a crowd ask
+// many of them: whoever cannot be served soon is told so and asks another, rather
+// than waiting in line while the pieces that it waits for become the last ones.
 const partialWindow = 8
 
 // windows counts, by object, the answers under way. The zero value is ready.

@@ -26,17 +26,23 @@
 //
 // Frame: length (uvarint, shortest form) | message (protobuf, that many octets)
 //
-//	request  1 number  2 id[32]  3 token[16]  4 coding  5 have{}  6 get{1 span{1 offset 2 length}...}  7 states{}
-//	         8 follow{}
+//	request  1 number  2 id[32]  3 token[16]  4 coding  5 have{}  6 get{1 span{1 offset 2 length}... 2 credit}
+//	         7 states{}  8 follow{}
 //	answer   1 number  2 have{1 complete 2 pieces 3 list hash[32]}
-//	         3 head{1 total}  4 data{1 octets 2 last}  5 gone{}  6 busy{}
+//	         3 head{1 total 2 credit}  4 data{1 octets 2 last}  5 gone{}  6 busy{}
 //	         7 news{1 claim{1 piece 2 hash[32] 3 own}...  2 lost...  3 intends  4 intent{1 first 2 pieces 3 lease ms}...
-//	           5 member{1 peer id 2 address...}...  6 back-off ms  7 complete  8 last}
+//	           5 member{1 peer id 2 address...}...  6 back-off ms  7 complete  8 last  9 credit}
 //
 // gone: the one refusal, the same octets for an unknown id or token, another
 // coding, what is not shared, a banned asker, spans that are not offered, and
 // a kind of request that the server does not know. busy: no free slot, ask
-// later; it is said before the object is looked up.
+// later; it is said before the object is looked up. Who asks beyond the credit
+// below hears it, too.
+//
+// credit: how many octets of bodies that are not complete the server will owe
+// this asker at a time, as told last by head or news; a piece, where nothing is
+// owed, it grants always. An asker that keeps to it says so in its gets. The
+// others have the places that "answers with pieces" below leaves them.
 //
 // Unknown fields are skipped, and so are answers of an unknown kind, 16 in one
 // answer at most. A known field that comes twice, a number of 2^63 or more, a
@@ -55,7 +61,9 @@
 //	inbound streams a peer           32, the rest is reset
 //	streams out to one peer          16 in use, 4 idle for 10 s
 //	answers at a time, all peers     256, a wait of 1 s for a slot, then busy
-//	answers with pieces, at a time   8 of each body that is not complete, then busy
+//	answers with pieces, at a time   8 of each body that is not complete, then busy; not with credit
+//	credit, all askers together      what is sent in 250 ms or two round trips, at least 4 pieces
+//	credit of one asker              an equal share, a piece at least, 2 MiB at most
 //	news                             8192 claims and losses, 4 intents, 32 members of 16 addresses
 //	lease, hint of back-off          10 s, 5 s; longer ones count as that
 //	news, at least                   every 4 s; none for 10 s ends them
@@ -112,6 +120,7 @@ type request struct {
 	coding string
 	kind   kind
 	spans  []fetch.Span // of a get: not empty, rising, without overlap
+	credit bool         // of a get: the asker keeps to his credit
 }
 
 // answer is one answer frame. Its slices are of the frame's buffer.
@@ -122,6 +131,7 @@ type answer struct {
 	complete         bool   // have
 	pieces, listHash []byte // have
 	total            int64  // head
+	credit           int64  // head, news; 0 for none
 	octets           []byte // data
 	last             bool   // data, news
 	news             *fetch.News

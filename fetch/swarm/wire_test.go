@@ -20,7 +20,10 @@ var cmpRequest = cmp.AllowUnexported(request{})
 // TestRequestRoundTrip: what is sent is what is read.
 func TestRequestRoundTrip(t *testing.T) {
 	o := newObject(t, "wire", piece)
+	lent := o.request(6, askGet, fetch.Span{Offset: 0, End: 1})
+	lent.credit = true
 	for _, r := range []request{
+		lent,
 		o.request(1, askHave),
 		o.request(math.MaxInt64, askStates),
 		o.request(2, askGet, fetch.Span{Offset: 0, End: 1}),
@@ -152,7 +155,9 @@ func TestProtocolIsDocumented(t *testing.T) {
 
 func FuzzDecodeRequest(f *testing.F) {
 	o := newObject(f, "fuzz", piece)
-	for _, r := range []request{o.request(1, askHave), o.request(2, askStates), o.request(3, askGet, fetch.Span{Offset: 0, End: piece}), o.request(4, 0)} {
+	lent := o.request(5, askGet, fetch.Span{Offset: 0, End: piece})
+	lent.credit = true
+	for _, r := range []request{o.request(1, askHave), o.request(2, askStates), o.request(3, askGet, fetch.Span{Offset: 0, End: piece}), o.request(4, 0), lent} {
 		b := appendRequest(nil, r)
 		fr := &frames{r: newReader(bytes.NewReader(b))}
 		msg, _ := fr.next(maxRequest)
@@ -195,7 +200,7 @@ func FuzzDecodeResponse(f *testing.F) {
 		appendHave(nil, 1, complete),
 		appendHave(nil, 1, fetch.Have{Has: fetch.NewPieces(3)}),
 		head(2, 3*piece), data(3, []byte("hello"), true), appendAnswer(nil, 4, ansGone, nil), appendAnswer(nil, 5, 13, []byte("x")),
-		head(6, -1),
+		head(6, -1), appendAnswer(nil, 7, ansHead, encodeHead(piece, 3*piece)),
 	} {
 		fr := &frames{r: newReader(bytes.NewReader(b))}
 		msg, _ := fr.next(maxFrame)
