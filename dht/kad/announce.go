@@ -78,7 +78,7 @@ func (r *Router) carryOut(ctx context.Context, s *sweeper) error {
 			return nil
 		}
 		changes, more := r.keep.take(max(0, int(allowance.Tokens())))
-		allowance.AllowN(time.Now(), len(changes.start))
+		allowance.AllowN(time.Now(), len(changes.start)+len(changes.again))
 		if err := s.apply(ctx, changes); err != nil && ctx.Err() == nil {
 			r.cfg.Logger.Warn("announce", "err", err)
 		}
@@ -154,9 +154,12 @@ func (s *sweeper) apply(ctx context.Context, c changes) error {
 		_, err := s.keys.Put(ctx, c.renew...)
 		errs = append(errs, err, s.provider.AddToSchedule(c.renew...))
 	}
+	const evenIfKnown = true
 	if len(c.start) > 0 {
-		const evenIfKnown = false
-		errs = append(errs, s.provider.StartProviding(evenIfKnown, c.start...))
+		errs = append(errs, s.provider.StartProviding(!evenIfKnown, c.start...))
+	}
+	if len(c.again) > 0 {
+		errs = append(errs, s.provider.StartProviding(evenIfKnown, c.again...))
 	}
 	return errors.Join(errs...)
 }

@@ -44,6 +44,7 @@ func (r *Router) Run(ctx context.Context) error {
 	joining.Go(func() { r.watchLink(ctx) })
 	joining.Go(func() { r.keepBook(ctx) })
 	joining.Go(func() { r.watchReach(ctx) })
+	joining.Go(func() { r.watchAddrs(ctx) })
 	if err := r.announce(ctx); err != nil {
 		cancel()
 		return fmt.Errorf("kad: run: %w", err)

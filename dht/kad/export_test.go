@@ -2,6 +2,7 @@ package kad
 
 import (
 	"context"
+	"time"
 
 	"github.com/flashcrowd/flashcrowd/dht"
 	kaddht "github.com/libp2p/go-libp2p-kad-dht"
@@ -49,3 +50,6 @@ func (r *Router) Records(k dht.Key) int {
 	held, _ := r.dht.ProviderStore().GetProviders(context.Background(), k.CID().Hash())
 	return len(held)
 }
+
+// Looked is what r does after a look at the network.
+func (r *Router) Looked(changed bool, passed time.Duration) { r.looked(changed, passed) }

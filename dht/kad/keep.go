@@ -38,10 +38,12 @@ type keeper struct {
 }
 
 // membership is one key: what it ought to be, what it is, and how useful it is
-// to announce, which only compares.
+// to announce, which only compares. again: its records are out and are to be
+// written once more.
 type membership struct {
 	want, have standing
 	use        int64
+	again      bool
 }
 
 func (k *keeper) init(limit int) {
@@ -185,12 +187,26 @@ func (k *keeper) wanted() int {
 	return k.n
 }
 
-// changes are keys to start, to renew without writing now, and to stop.
-type changes struct{ start, renew, stop []multihash.Multihash }
+// again lets the records of all memberships that speak be written once more.
+func (k *keeper) again() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for id, m := range k.keys {
+		if m.want == told || m.want == untold {
+			m.again = true
+			k.keys[id] = m
+			k.wantLocked(id, untold)
+		}
+	}
+}
+
+// changes are keys to start, to write again, to renew without writing now, and
+// to stop.
+type changes struct{ start, again, renew, stop []multihash.Multihash }
 
 // take returns what has changed and counts it as carried out. Of the keys to
-// start it takes the most useful ones, at most most; more says that others are
-// left for the next time.
+// start or to write again it takes the most useful ones, at most most; more says
+// that others are left for the next time.
 func (k *keeper) take(most int) (c changes, more bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -216,7 +232,13 @@ func (k *keeper) take(most int) (c changes, more bool) {
 	}
 	slices.SortFunc(start, func(a, b string) int { return cmp.Compare(k.keys[b].use, k.keys[a].use) })
 	for _, id := range start[:min(len(start), most)] {
-		c.start = append(c.start, multihash.Multihash(id))
+		if m := k.keys[id]; m.again {
+			c.again = append(c.again, multihash.Multihash(id))
+			m.again = false
+			k.keys[id] = m
+		} else {
+			c.start = append(c.start, multihash.Multihash(id))
+		}
 		k.doneLocked(id)
 	}
 	return c, len(start) > most

@@ -85,13 +85,26 @@ func (r *Router) watchLink(ctx context.Context) {
 	began := time.Now()
 	for sleep(ctx, lookEvery) {
 		now := time.Now()
-		wall := now.Round(0).Sub(began.Round(0)) // which runs on while a machine sleeps
-		napped := wall > napFrom || now.Sub(began) > napFrom
+		// The wall's clock runs on while a machine sleeps, the other may not.
+		passed := max(now.Round(0).Sub(began.Round(0)), now.Sub(began))
 		began = now
-		if changed := r.link.look(); changed || napped {
-			r.cfg.Logger.Info("network changed", "slept", napped)
-			r.startOver()
-		}
+		r.looked(r.link.look(), passed)
+	}
+}
+
+// looked does what is to be done when so much time has passed since the last
+// look at the network, which has changed since or not. While a machine sleeps
+// its records run out elsewhere, and nothing renews them: then they are written
+// again.
+func (r *Router) looked(changed bool, passed time.Duration) {
+	napped := passed > napFrom
+	if !changed && !napped {
+		return
+	}
+	r.cfg.Logger.Info("network changed", "slept", napped)
+	r.startOver()
+	if interval, delay := r.cfg.reprovide(); passed > r.cfg.validity()-interval-delay {
+		r.keep.again()
 	}
 }
 

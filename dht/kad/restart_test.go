@@ -21,6 +21,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
+	ma "github.com/multiformats/go-multiaddr"
 )
 
 // counters returns servers of Amino's protocol that know each other and count
@@ -66,6 +67,7 @@ func TestRestartsWriteNothingAnew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		at := []ma.Multiaddr{ma.StringCast("/ip4/99.9.9.9/tcp/1")}
 		store := dssync.MutexWrap(ds.NewMapDatastore())
 		var kept []dht.Key
 		for i := range keys {
@@ -73,7 +75,7 @@ func TestRestartsWriteNothingAnew(t *testing.T) {
 		}
 		// run is a life of the node.
 		run := func(life time.Duration) {
-			h := w.host(t, libp2p.Identity(identity))
+			h := w.host(t, libp2p.Identity(identity), libp2p.AddrsFactory(func([]ma.Multiaddr) []ma.Multiaddr { return at }))
 			named := make(chan struct{})
 			r, err := kad.New(kad.Config{
 				Kept: named, Host: h, Network: kad.Public, Bootstrap: boot, Datastore: store, Budget: kad.Budget{PerMinute: 6000},
