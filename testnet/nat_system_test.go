@@ -10,6 +10,8 @@ import (
 	"encoding/json"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +24,7 @@ import (
 // first; one behind a symmetric router reaches neither and has it from the
 // origin, and then gives it to a node that can be dialled.
 func TestBehindRouters(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	body := Random(8<<20, 79)
@@ -51,6 +54,68 @@ func TestBehindRouters(t *testing.T) {
 	if got := last.get(t, ctx, w); 2*got.Peers < int64(len(body)) {
 		t.Errorf("the last got %+v, want most of it from the third", got)
 	}
+}
+
+// A machine that sleeps and wakes up in another network is found there: it
+// notices, joins anew, and what it has is had from its new address. libp2p looks
+// at a machine's addresses once a minute.
+func TestWakesUpElsewhere(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	body := Random(8<<20, 80)
+	w := newWilds(t, ctx, body)
+	seed := w.public(t, ctx, "seed", "none")
+	mover := w.public(t, ctx, "mover", seed.addr(t, ctx))
+	asker := w.public(t, ctx, "asker", seed.addr(t, ctx))
+	mover.get(t, ctx, w)
+
+	const sleep = 22 * time.Second // more than four looks at the network
+	signal(t, mover, syscall.SIGSTOP)
+	for _, args := range [][]string{
+		{"addr", "del", mover.host.Addr.String() + "/8", "dev", "eth0"}, {"addr", "add", "11.99.0.1/8", "dev", "eth0"},
+	} {
+		if out, err := mover.host.Command(ctx, "ip", args...).CombinedOutput(); err != nil {
+			t.Fatalf("ip %v: %v: %s", args, err, out)
+		}
+	}
+	<-time.After(sleep)
+	signal(t, mover, syscall.SIGCONT)
+	woken := time.Now()
+	mover.await(t, ctx, "its new address", func(a string) bool { return strings.HasPrefix(a, "/ip4/11.99.0.1/") })
+	for _, said := range []string{`msg="network changed" slept=true`, `msg="addresses changed"`} {
+		if err := waitFor(ctx, func() bool { return mover.log.has(said) }); err != nil {
+			t.Fatalf("it never said %s", said)
+		}
+	}
+	t.Logf("announced at its new address %.1f s after it woke up", time.Since(woken).Seconds())
+	if got := mover.connectivity(t, ctx); got != "online" {
+		t.Errorf("it says that it is %s", got)
+	}
+	if got := asker.get(t, ctx, w); 2*got.Peers < int64(len(body)) {
+		t.Errorf("the asker got %+v, want most of it from the mover", got)
+	}
+}
+
+func signal(t *testing.T, n *wildNode, s syscall.Signal) {
+	t.Helper()
+	if err := syscall.Kill(n.up.PID(), s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// connectivity is what the node says of it.
+func (n *wildNode) connectivity(t *testing.T, ctx context.Context) string {
+	t.Helper()
+	var s struct{ Connectivity string }
+	out, err := n.host.Command(ctx, n.program, "status", "--json", "--data", n.data).Output()
+	if err == nil {
+		err = json.Unmarshal(out, &s)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Connectivity
 }
 
 // wilds are a network where not everybody can be dialled, and a web server.
@@ -84,6 +149,25 @@ type wildNode struct {
 	up            *netns.Process
 	program, data string
 	id            string
+	log           *talk
+}
+
+// talk is what a program has said so far.
+type talk struct {
+	mu   sync.Mutex // guards text
+	text strings.Builder
+}
+
+func (l *talk) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *talk) has(s string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Contains(l.text.String(), s)
 }
 
 func (w *wilds) public(t *testing.T, ctx context.Context, name, boot string) *wildNode {
@@ -110,9 +194,9 @@ func (w *wilds) behind(t *testing.T, ctx context.Context, name string, m netns.M
 
 func (w *wilds) start(t *testing.T, ctx context.Context, h *netns.Host, boot string) *wildNode {
 	t.Helper()
-	n := &wildNode{host: h, program: w.program, data: filepath.Join(w.net.Dir, h.Name)}
+	n := &wildNode{host: h, program: w.program, data: filepath.Join(w.net.Dir, h.Name), log: new(talk)}
 	var err error
-	n.up, err = h.Start(nil, nil, w.program, "up", "--network", "wilds", "--lan", "off", "--bootstrap", boot, "--data", n.data)
+	n.up, err = h.Start(nil, n.log, w.program, "up", "--network", "wilds", "--lan", "off", "--bootstrap", boot, "--data", n.data)
 	if err != nil {
 		t.Fatal(err)
 	}

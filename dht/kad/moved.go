@@ -78,14 +78,15 @@ func moved(before, now []string) (named []string, again bool) {
 }
 
 // dialledAt returns the addresses by which this node is found from far away,
-// sorted: public ones and places at relays. Where there is none of those, all.
+// sorted: public ones and places at relays. Where there is none of those, all but
+// loopback.
 func dialledAt(addrs []ma.Multiaddr) []string {
 	far := ma.FilterAddrs(addrs, func(a ma.Multiaddr) bool {
 		_, err := a.ValueForProtocol(ma.P_CIRCUIT)
 		return err == nil || manet.IsPublicAddr(a)
 	})
 	if len(far) == 0 {
-		far = addrs
+		far = ma.FilterAddrs(addrs, func(a ma.Multiaddr) bool { return !manet.IsIPLoopback(a) })
 	}
 	var out []string
 	for _, a := range far {

@@ -320,6 +320,7 @@ func (m meetings) table(t *testing.T, kinds, columns []string, want func(from, t
 
 // TestNATTable shows which pairs of nodes exchange directly, by transport.
 func TestNATTable(t *testing.T) {
+	t.Parallel()
 	n := newNet(t)
 	n.First = 11
 	relays := startRelays(t, n, false)
@@ -361,6 +362,7 @@ func wantMeeting(from, to, column string) string {
 // TestIPv6Table: without translation there is nothing to learn of a port; a
 // firewall lets in answers, and so whoever is expected.
 func TestIPv6Table(t *testing.T) {
+	t.Parallel()
 	n := newNet(t)
 	relays := startRelays(t, n, true)
 	kinds := []string{"IPv6", "IPv6, firewall"}
