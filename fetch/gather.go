@@ -208,9 +208,13 @@ func (c *crowd) ask(ctx context.Context, peer Peer) (Have, error) {
 func (c *crowd) countLive(counted *bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !*counted {
-		c.live++
-		*counted = true
+	if *counted {
+		return
+	}
+	c.live++
+	*counted = true
+	if c.live == 1 {
+		c.fl.f.stats.member.Observe(time.Since(c.begun).Seconds())
 	}
 }
 

@@ -35,6 +35,7 @@ type stats struct {
 	rejects  *prometheus.CounterVec
 	unproven prometheus.Counter
 	copies   prometheus.Histogram
+	member   prometheus.Histogram
 	regret   prometheus.Histogram
 	alarms   prometheus.Counter
 }
@@ -58,6 +59,10 @@ func newStats(r prometheus.Registerer) *stats {
 		alarms: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "flashcrowd_digest_alarms_total", Help: "Times that two bodies claimed one digest that can collide.",
 		}),
+		member: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "flashcrowd_first_member_seconds", Help: "Time from the header fields of a body to the first member of its crowd that answered.",
+			Buckets: []float64{.003, .01, .03, .1, .2, .3, .5, 1, 2, 5, 10, 30},
+		}),
 		regret: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "flashcrowd_regret_seconds", Help: "Time of a flight minus its length over the observed origin rate.",
 			Buckets: []float64{-100, -10, -1, -.1, 0, .1, 1, 10, 100},
@@ -65,7 +70,7 @@ func newStats(r prometheus.Registerer) *stats {
 	}
 	s.client = s.bytes.WithLabelValues("out", "client")
 	if r != nil {
-		r.MustRegister(s.bytes, s.unproven, s.copies, s.regret, s.alarms)
+		r.MustRegister(s.bytes, s.unproven, s.copies, s.member, s.regret, s.alarms)
 		var there prometheus.AlreadyRegisteredError
 		if err := r.Register(s.rejects); errors.As(err, &there) {
 			s.rejects = there.ExistingCollector.(*prometheus.CounterVec)

@@ -89,6 +89,10 @@ func TestNodeFindsAPeerThatItDoesNotKnow(t *testing.T) {
 		if got := from(r, "peer"); got < int64(len(body))*9/10 {
 			t.Errorf("peers delivered %d of %d octets: %+v", got, len(body), r)
 		}
+		if metric(asker, "flashcrowd_first_member_seconds_count") != "1" {
+			t.Error("the time to the first member is not measured")
+		}
+		t.Logf("the first member answered %s s after the header fields", metric(asker, "flashcrowd_first_member_seconds_sum"))
 		return
 	}
 	t.Error("every asker was connected to the provider from the start: the network is too small for this test")

@@ -95,6 +95,12 @@ func TestWakesUpElsewhere(t *testing.T) {
 	if got := asker.get(t, ctx, w); 2*got.Peers < int64(len(body)) {
 		t.Errorf("the asker got %+v, want most of it from the mover", got)
 	}
+	if out, err := mover.host.Command(ctx, "ip", "addr", "del", "11.99.0.1/8", "dev", "eth0").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if err := waitFor(ctx, func() bool { return mover.connectivity(t, ctx) == "offline" }); err != nil {
+		t.Errorf("without an address it says that it is %s", mover.connectivity(t, context.WithoutCancel(ctx)))
+	}
 }
 
 func signal(t *testing.T, n *wildNode, s syscall.Signal) {

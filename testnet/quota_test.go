@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -115,25 +116,37 @@ func (silentLog) Fatalf(format string, args ...any) {
 	panic(fmt.Sprintf(format, args...))
 }
 
-var providedKeys = regexp.MustCompile(`(?m)^flashcrowd_provided_keys (\d+)$`)
+// metric returns a metric without labels of m as text, "" if there is none.
+func metric(m *Node, name string) string {
+	resp, err := http.Get(m.AdminURL() + "/metrics")
+	if err != nil {
+		return ""
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return ""
+	}
+	return metricIn(string(raw), name)
+}
+
+// metricIn is metric for what a node answers to /metrics.
+func metricIn(text, name string) string {
+	for line := range strings.Lines(text) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
 
 // untilProvided returns once the number of keys that m announces is as ok says.
 func untilProvided(t *testing.T, m *Node, ok func(keys string) bool) {
 	t.Helper()
 	var last string
 	is := func() bool {
-		resp, err := http.Get(m.AdminURL() + "/metrics")
-		if err != nil {
-			return false
-		}
-		defer resp.Body.Close()
-		raw, err := io.ReadAll(resp.Body)
-		found := providedKeys.FindSubmatch(raw)
-		if err != nil || found == nil {
-			return false
-		}
-		last = string(found[1])
-		return ok(last)
+		last = metric(m, "flashcrowd_provided_keys")
+		return last != "" && ok(last)
 	}
 	if err := waitFor(deadline(t), is); err != nil {
 		t.Fatalf("%s announces %q keys", m.Name, last)

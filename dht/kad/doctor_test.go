@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/dht/kad"
+	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
@@ -49,6 +50,9 @@ func TestChecksNameWhatIsWrong(t *testing.T) {
 	unnamed := start(t, kad.Config{Host: newHost(t, ""), Network: "test", Bootstrap: []peer.AddrInfo{nameless}})
 	nobody := start(t, kad.Config{Host: newHost(t, ""), Network: "test"})
 
+	walled := start(t, kad.Config{Host: newHost(t, "", libp2p.ForceReachabilityPrivate()), Network: "test"})
+	until(t, "measured reachability", func() bool { return walled.Reachability() == network.ReachabilityPrivate })
+
 	deaf := newHost(t, "") // speaks the protocol's name and never answers
 	deaf.SetStreamHandler("/flashcrowd/test/kad/1.0.0", func(s network.Stream) { s.Reset() })
 	fooled := start(t, kad.Config{Host: newHost(t, ""), Network: "test", Bootstrap: []peer.AddrInfo{{ID: deaf.ID(), Addrs: deaf.Addrs()}}})
@@ -64,6 +68,7 @@ func TestChecksNameWhatIsWrong(t *testing.T) {
 		{nobody, "bootstrap", kad.ErrBootstrap},
 		{fooled, "bootstrap", kad.ErrBootstrap},
 		{nobody, "dialable", kad.ErrNotMeasured},
+		{walled, "dialable", kad.ErrNotDialable},
 		{nobody, "provide", kad.ErrProvide},
 		{nobody, "find", kad.ErrFind},
 	} {
