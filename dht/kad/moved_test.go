@@ -16,6 +16,7 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 )
@@ -73,6 +74,34 @@ func startMover(t *testing.T, w *wires, boot []peer.AddrInfo, keys []dht.Key) *m
 		_ = m.changed.Close()
 	})
 	return m
+}
+
+// On the public network a node serves as long as it is measured that it can be
+// dialled, and is a client before and after.
+func TestServesWhileReachable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := new(wires)
+		m := startMover(t, w, counters(t, w, 3, new(atomic.Int64)), nil)
+		measured, err := m.host.EventBus().Emitter(new(event.EvtLocalReachabilityChanged))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer measured.Close()
+		for _, c := range []struct {
+			reach network.Reachability
+			want  string
+		}{
+			{network.ReachabilityUnknown, "client"}, {network.ReachabilityPublic, "server"}, {network.ReachabilityPrivate, "client"},
+		} {
+			if err := measured.Emit(event.EvtLocalReachabilityChanged{Reachability: c.reach}); err != nil {
+				t.Fatal(err)
+			}
+			<-time.After(time.Second)
+			if got := m.Mode(); got != c.want {
+				t.Errorf("with reachability %v it is a %s, want a %s", c.reach, got, c.want)
+			}
+		}
+	})
 }
 
 func manyKeys(t *testing.T, n int) (keys []dht.Key) {
