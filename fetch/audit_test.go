@@ -107,11 +107,11 @@ func TestTheTeamAudits(t *testing.T) {
 	if !first.MayAudit(0, 128) || first.MayAudit(16, 128) || !first.MayAudit(0, 3) || last.MayAudit(0, 128) {
 		t.Error("audits are not bounded")
 	}
-	if fetch.TeamOf(5, nil, 6).MayAudit(0, 128) {
+	if fetch.TeamOf(5, nil, 8).MayAudit(0, 128) {
 		t.Error("a member audits that has not met those before it")
 	}
-	if !first.Has(50) || first.Has(60) {
-		t.Error("not six make the team")
+	if !first.Has(70) || first.Has(80) {
+		t.Error("not eight make the team")
 	}
 	if few, many := first.Allowance(40, false), first.Allowance(40, true); few >= many || first.Allowance(0, true) != few {
 		t.Errorf("%d and %d pieces are believed", few, many)

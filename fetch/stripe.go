@@ -10,8 +10,10 @@ import (
 // 4 step 7).
 const (
 	// team is how many members draw on the origin at a time: enough to keep
-	// its line busy, few enough that it hardly feels them.
-	team = 6
+	// its line busy, few enough that it hardly feels them. Who draws has what
+	// others want first, and so sends more: with six of eight the two others
+	// sent a fifth of a copy.
+	team = 8
 	// stripePieces is how many pieces one request to the origin asks for.
 	stripePieces = 4
 	// longStripe bounds a run of a node that draws alone, or of an origin that
@@ -24,7 +26,7 @@ const (
 	// such, or in a large crowd many would take themselves for the team, and
 	// whoever is in it meets the rest of it, or they would draw the same.
 	EnoughFirst = 2 * team
-	MostFirst   = 16
+	MostFirst   = 3 * team
 	// settling is how long members that are known of may take to be met. Made-up
 	// ones keep nobody from the origin for longer.
 	settling = time.Second

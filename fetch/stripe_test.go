@@ -134,17 +134,17 @@ func fresh(n, place int) fetch.View {
 	return v
 }
 
-// TestTeam: the first six draw on the origin, the others wait for as long as
+// TestTeam: the first eight draw on the origin, the others wait for as long as
 // something new appears, and then join band by band.
 func TestTeam(t *testing.T) {
-	const p = 2516582400 * time.Nanosecond // 4 rounds of 6 ranges of 256 KiB at 2.5 MB/s
+	const p = 3355443200 * time.Nanosecond // 4 rounds of 8 ranges of 256 KiB at 2.5 MB/s
 	for _, c := range []struct {
 		place int
 		stale time.Duration
 		takes bool
 	}{
-		{0, 0, true}, {5, 0, true}, {6, 0, false}, {6, p - 1, false}, {6, p, true}, {23, p, true}, {24, p, false},
-		{24, 2 * p, true}, {95, 2 * p, true}, {96, 2 * p, false}, {96, 3 * p, true},
+		{0, 0, true}, {7, 0, true}, {8, 0, false}, {8, p - 1, false}, {8, p, true}, {31, p, true}, {32, p, false},
+		{32, 2 * p, true}, {127, 2 * p, true}, {128, 2 * p, false}, {128, 3 * p, true},
 	} {
 		v := fresh(200, c.place)
 		v.Now = 60 * time.Second
@@ -239,22 +239,22 @@ func TestSybilsInTopRanksAreExcused(t *testing.T) {
 	v.Now = 60 * time.Second
 	v.Crowd.News = v.Now - v.Crowd.Patience(v.Layout.PieceSize)
 	p := fetch.Next(v)
-	if !slices.Equal(p.Excuse, []int{0, 1, 2, 3, 4, 5}) {
+	if !slices.Equal(p.Excuse, []int{0, 1, 2, 3, 4, 5, 6, 7}) {
 		t.Fatalf("excuses %v", p.Excuse)
 	}
 	takers := 0
-	for place := 6; place < 100; place++ {
+	for place := 8; place < 100; place++ {
 		v := fresh(100, place)
 		v.Now, v.Crowd.News = 60*time.Second, 60*time.Second // somebody has joined and delivers
-		for i := range 6 {
+		for i := range 8 {
 			v.Peers[i].Excused = true
 		}
 		if !fetch.Next(v).Take.Empty() {
 			takers++
 		}
 	}
-	if takers != 6 {
-		t.Errorf("%d members draw on the origin, want 6", takers)
+	if takers != 8 {
+		t.Errorf("%d members draw on the origin, want 8", takers)
 	}
 }
 
@@ -273,7 +273,7 @@ func TestOneGroupIsTwoMembers(t *testing.T) {
 // TestStampede: 200 newcomers that know each other and see nothing appear do
 // not all turn to the origin.
 func TestStampede(t *testing.T) {
-	for _, stale := range []time.Duration{0, 3 * time.Second, 6 * time.Second} {
+	for _, stale := range []time.Duration{0, 4 * time.Second, 8 * time.Second} {
 		takers := 0
 		for place := range 200 {
 			v := fresh(200, place)
@@ -283,7 +283,7 @@ func TestStampede(t *testing.T) {
 				takers++
 			}
 		}
-		if limit := map[time.Duration]int{0: 6, 3 * time.Second: 24, 6 * time.Second: 96}[stale]; takers > limit {
+		if limit := map[time.Duration]int{0: 8, 4 * time.Second: 32, 8 * time.Second: 128}[stale]; takers > limit {
 			t.Errorf("nothing new for %v: %d of 200 draw on the origin, want at most %d", stale, takers, limit)
 		}
 	}
