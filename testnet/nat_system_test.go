@@ -250,7 +250,7 @@ func (n *wildNode) get(t *testing.T, ctx context.Context, w *wilds) octetsFrom {
 	t.Helper()
 	var errs bytes.Buffer
 	url := "http://" + w.web.Addr.String() + "/big.bin"
-	c := n.host.Command(ctx, n.program, "get", "--json", "--data", n.data, "-o", n.data+".got", url)
+	c := n.host.Command(ctx, n.program, "get", "--json", "--network", "wilds", "--data", n.data, "-o", n.data+".got", url)
 	c.Stderr = &errs
 	out, err := c.Output()
 	if err != nil {
