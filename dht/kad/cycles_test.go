@@ -1,3 +1,5 @@
+//go:build !race
+
 package kad_test
 
 import (
@@ -111,7 +113,9 @@ func (p *population) check(when string) {
 
 // TestCycles: what is announced once is found over three cycles of renewal, in
 // networks that are too small for their buckets too, and while three of ten
-// nodes are replaced in each cycle.
+// nodes are replaced in each cycle. It plays hours of many goroutines, by which the
+// race detector itself fails now and then (tsan_rtl.cpp:346, thr->slot is null, Go
+// 1.26.8), so this file and first_test.go are left out there.
 func TestCycles(t *testing.T) {
 	sizes := []int{1, 2, 3, 5, 8}
 	if *many > 0 {
