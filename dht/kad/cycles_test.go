@@ -1,5 +1,3 @@
-//go:build !race
-
 package kad_test
 
 import (
@@ -9,7 +7,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/dht"
@@ -113,16 +110,14 @@ func (p *population) check(when string) {
 
 // TestCycles: what is announced once is found over three cycles of renewal, in
 // networks that are too small for their buckets too, and while three of ten
-// nodes are replaced in each cycle. It plays hours of many goroutines, by which the
-// race detector itself fails now and then (tsan_rtl.cpp:346, thr->slot is null, Go
-// 1.26.8), so this file and first_test.go are left out there.
+// nodes are replaced in each cycle.
 func TestCycles(t *testing.T) {
 	sizes := []int{1, 2, 3, 5, 8}
 	if *many > 0 {
 		sizes = append(sizes, *many)
 	}
 	for _, size := range sizes {
-		synctest.Test(t, func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
 			p := &population{t: t, net: new(wires)}
 			defer func() {
 				for _, n := range p.nodes {

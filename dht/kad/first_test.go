@@ -1,5 +1,3 @@
-//go:build !race
-
 package kad_test
 
 import (
@@ -8,7 +6,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/dht"
@@ -97,7 +94,7 @@ func quantiles(times []time.Duration) (p50, p95 time.Duration) {
 func TestFirstMember(t *testing.T) {
 	const limit = 300 * time.Millisecond
 	size := max(30, *many)
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		p := &population{t: t, net: new(wires)}
 		defer func() {
 			for _, n := range p.nodes {

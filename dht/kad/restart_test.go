@@ -6,7 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/dht"
@@ -60,7 +59,7 @@ func counters(t *testing.T, w *wires, n int, records *atomic.Int64) []peer.AddrI
 // run on, and does not write them all each time.
 func TestRestartsWriteNothingAnew(t *testing.T) {
 	const keys = 10_000
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		w, written := new(wires), new(atomic.Int64)
 		boot := counters(t, w, 3, written)
 		identity, _, err := crypto.GenerateEd25519Key(rand.Reader)
