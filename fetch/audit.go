@@ -128,7 +128,7 @@ func (c *crowd) auditLocked(now time.Time) Run {
 	var ranks []uint64
 	teamed := map[string]bool{}
 	for _, s := range c.sources {
-		if s.member != nil && !s.left && !s.away() {
+		if s.member != nil && !s.left && !s.member.gone {
 			ranks = append(ranks, s.member.rank)
 		}
 	}
@@ -140,7 +140,7 @@ func (c *crowd) auditLocked(now time.Time) Run {
 	inTeam := func(author string) bool { return teamed[author] }
 	for _, s := range c.sources {
 		if m := s.member; m != nil {
-			now := !s.left && !s.away() && t.Has(m.rank)
+			now := !s.left && !m.gone && t.Has(m.rank)
 			m.teamed = m.teamed || now && settled
 			teamed[s.peer.String()] = m.teamed || now
 		}

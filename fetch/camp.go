@@ -24,6 +24,8 @@ type camp struct {
 // is held only against what its sender committed to.
 func (c *crowd) offersLocked(s *source) Pieces {
 	switch {
+	case s.member != nil && s.member.listed:
+		return NewPieces(c.fl.body.layout.Pieces()) // what it owes comes, and no more
 	case s.member != nil:
 		offers := slices.Clone(s.member.has)
 		c.words.Filter(offers, func(i int) [32]byte { return s.member.claims[i].Hash })

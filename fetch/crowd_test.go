@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"net/url"
@@ -139,7 +140,7 @@ func TestPieceOfAnotherCamp(t *testing.T) {
 	}
 	fl := &flight{body: newBody(&Meta{Length: list.Layout().Length}, proof)}
 	c := &crowd{fl: fl, chain: now}
-	if err := c.keep(old, 1, make([]byte, verify.MinPieceSize), [32]byte{}, arrival{}); err != nil || fl.body.held.Count() > 0 {
+	if err := c.keep(old, 1, bytes.Repeat([]byte{1}, verify.MinPieceSize), [32]byte{}, arrival{}); err != nil || fl.body.held.Count() > 0 {
 		t.Errorf("%d pieces are held, %v", fl.body.held.Count(), err)
 	}
 }

@@ -228,6 +228,26 @@ func (c *throng) amongLiars(stay, leave, lying int, calm time.Duration) {
 	}
 }
 
+// TestOneIsDoneBeforeOthers: when the first has all, what the others have under way
+// is not lost, nobody asks the origin for what the first has, and it gives on while
+// its list is asked for. So hardly an octet is sent twice.
+func TestOneIsDoneBeforeOthers(t *testing.T) {
+	const n, size = 5, 16 * mib
+	var all []*fetchtest.MeshNode
+	gather(t, n, size, func(_ int, m *fetchtest.MeshNode) { all = append(all, m) }, func(c *throng) {
+		last := c.together(members(0, n), func(i int) time.Duration { return time.Duration(i) * 1250 * time.Millisecond })
+		sent := c.web.Sent()
+		for _, m := range all {
+			sent += m.Sent()
+		}
+		waste := float64(sent)/(n*size) - 1
+		c.Logf("%v, %.3f copies, %.2f %% of what was sent was not needed", last, c.copies(), 100*waste)
+		if waste > .0125 {
+			c.Errorf("%.2f %% of what was sent was not needed", 100*waste)
+		}
+	})
+}
+
 // TestSlowReadersHarmNobody: a member whose reader is slow, one whose reader
 // leaves, and one whose reader wants the end first keep nobody waiting.
 func TestSlowReadersHarmNobody(t *testing.T) {

@@ -25,6 +25,8 @@ type membership struct {
 	intents []heard
 	excused bool
 	gone    bool // its news have ended
+	whole   bool // since it has all
+	listed  bool // it is another source by now, which has all
 	met     bool // its first news are in
 	teamed  bool // it is in the team or was, once all were met
 	busy    time.Time
@@ -38,7 +40,7 @@ type heard struct {
 
 // show adds to v what the planner should know of m.
 func (m *membership) show(v *PeerView, start time.Time) {
-	v.Partial, v.Rank, v.Group, v.Excused = true, m.rank, m.group, m.excused
+	v.Partial, v.Rank, v.Group, v.Excused = true, m.rank, m.group, m.excused || m.whole
 	v.NotBefore = m.busy.Sub(start)
 	for _, in := range m.intents {
 		v.Intents = append(v.Intents, Intent{in.Run, in.until.Sub(start)})
@@ -57,8 +59,10 @@ func (m *membership) unclaim(i int) {
 	m.has.Remove(i)
 }
 
-// away reports whether s is a member whose news have ended.
-func (s *source) away() bool { return s.member != nil && s.member.gone }
+// away reports whether s is a member whose news have ended before it had all. Who
+// has all gives on what it claimed until then: its line would idle while its list
+// is asked for, and the origin be asked for what only it has.
+func (s *source) away() bool { return s.member != nil && s.member.gone && !s.member.whole }
 
 // disappoint takes note of an order that came to nothing without blame.
 func (m *membership) disappoint(o *order, err error) {
@@ -122,6 +126,17 @@ func (c *crowd) hearOut(ctx context.Context, peer Peer, m dht.Member, s *source)
 		c.wake()
 	}
 	return s, err
+}
+
+// lost takes note that a member which said that it has all does not, or cannot be
+// reached. s may be nil.
+func (c *crowd) lost(s *source) {
+	if s == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.member.whole = false
 }
 
 // enroll makes a source of a live member.
@@ -188,7 +203,7 @@ func (c *crowd) hearNews(s *source, n News) (fell bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m := s.member
-	m.gone = false
+	m.gone, m.whole = false, n.Complete
 	if !m.met {
 		m.met = true
 		defer c.words.Met(s.peer.String())

@@ -139,8 +139,8 @@ func (c *crowd) beginOrder(o *order, now time.Time) {
 func (c *crowd) keep(chain *verify.Chain, i int, piece []byte, hash [32]byte, came arrival) error {
 	c.disk.Lock()
 	defer c.disk.Unlock()
-	if c.chain != chain {
-		return nil // another list is in use by now
+	if c.chain != chain && (c.chain == nil || c.chain.Fit(i, piece) != nil) {
+		return nil // what is right by the list of then is not by that of now
 	}
 	fl := c.fl
 	fl.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/flashcrowd/flashcrowd/dht"
 	"github.com/flashcrowd/flashcrowd/fetch"
@@ -40,9 +41,13 @@ type MeshNode struct {
 	Refutes bool
 
 	mesh  *Mesh
+	sent  atomic.Int64
 	took  map[int]bool // pieces of the origin that it lied of; guarded by mesh.mu
 	heard []refuted    // guarded by mesh.mu
 }
+
+// Sent returns how many octets of bodies n has sent.
+func (n *MeshNode) Sent() int64 { return n.sent.Load() }
 
 // refuted is a piece that by says it took from the origin.
 type refuted struct {
@@ -250,5 +255,5 @@ func (p *meshPeer) Open(ctx context.Context, span fetch.Span) (io.ReadCloser, er
 			data[at] ^= 1
 		}
 	}
-	return newFlow(ctx, p.Up, data, io.EOF, func(int) {}, func() {}), nil
+	return newFlow(ctx, p.Up, data, io.EOF, func(n int) { p.sent.Add(int64(n)) }, func() {}), nil
 }

@@ -102,7 +102,9 @@ type membership struct {
 	has     fetch.Pieces
 	intents []fetch.Intent
 	excused bool
-	gone    bool
+	gone    bool // its news have ended
+	whole   bool // since it has all
+	listed  bool // it is another source by now, which has all
 	teamed  bool
 	busy    time.Duration
 
@@ -184,7 +186,7 @@ func (fl *flight) hearPost(s *source, p posted) {
 // fellSilent ends a membership: either the member has all by now, and is asked
 // for its list, or it is gone.
 func (fl *flight) fellSilent(s *source) {
-	s.member.gone = true
+	s.member.gone, s.member.whole = true, s.member.b.whole
 	wait := time.Duration(0)
 	if !s.member.b.whole {
 		wait = firstWait

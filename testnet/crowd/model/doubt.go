@@ -66,7 +66,7 @@ func (fl *flight) audit() fetch.Run {
 	var ranks []uint64
 	teamed := map[*node]bool{}
 	for _, s := range fl.sources {
-		if s.member != nil && !s.left && !s.away() {
+		if s.member != nil && !s.left && !s.member.gone {
 			ranks = append(ranks, s.member.b.rank)
 		}
 	}
@@ -78,7 +78,7 @@ func (fl *flight) audit() fetch.Run {
 	inTeam := func(author *node) bool { return teamed[author] }
 	for _, s := range fl.sources {
 		if m := s.member; m != nil {
-			now := !s.left && !s.away() && t.Has(m.b.rank)
+			now := !s.left && !m.gone && t.Has(m.b.rank)
 			m.teamed = m.teamed || now && settled
 			teamed[s.n] = m.teamed || now
 		}

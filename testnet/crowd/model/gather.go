@@ -279,6 +279,11 @@ func (fl *flight) enrol(peer *node, home *camp) {
 	}
 	s := &source{fl: fl, id: len(fl.sources), n: peer, camp: home, known: fl.n.rates[peer]}
 	s.has = fetch.AllPieces(fl.o.layout.Pieces())
+	for _, x := range fl.sources {
+		if x.n == peer && x.member != nil {
+			x.member.listed = true
+		}
+	}
 	fl.sources = append(fl.sources, s)
 	fl.wake()
 }

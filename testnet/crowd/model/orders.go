@@ -169,7 +169,10 @@ func (o *order) piece() {
 
 // keep holds a piece that fits, as fetch.crowd.keep.
 func (fl *flight) keep(chain *verify.Chain, i int, a arrival) {
-	if fl.chain != chain || fl.held.Has(i) || fl.front >= fl.o.layout.Offset(i+1) {
+	if fl.chain != chain && (fl.chain == nil || fl.chain.Fit(i, a.octets) != nil) {
+		return // what is right by the list of then is not by that of now
+	}
+	if fl.held.Has(i) || fl.front >= fl.o.layout.Offset(i+1) {
 		return
 	}
 	proven, hash := fl.tail, fl.o.hashOf(i, a.octets)

@@ -50,7 +50,7 @@ func (fl *flight) peerView(s *source, now time.Duration) fetch.PeerView {
 		s.gauge.Fill(&p, s.known, epoch.Add(fl.start), epoch.Add(now))
 	}
 	if m := s.member; m != nil {
-		p.Partial, p.Rank, p.Group, p.Excused = true, m.b.rank, m.b.group, m.excused
+		p.Partial, p.Rank, p.Group, p.Excused = true, m.b.rank, m.b.group, m.excused || m.whole
 		p.NotBefore, p.Intents = m.busy-fl.start, m.intents
 	}
 	return p
@@ -95,12 +95,14 @@ func (fl *flight) open(now time.Duration) time.Duration {
 	return open
 }
 
-// away reports whether s is a member whose news have ended.
-func (s *source) away() bool { return s.member != nil && s.member.gone }
+// away reports whether s is a member whose news have ended before it had all.
+func (s *source) away() bool { return s.member != nil && s.member.gone && !s.member.whole }
 
 // offers is what s offers under the list in use, as fetch.crowd.offersLocked.
 func (fl *flight) offers(s *source) fetch.Pieces {
 	switch {
+	case s.member != nil && s.member.listed:
+		return fetch.NewPieces(fl.o.layout.Pieces())
 	case s.member != nil && fl.words == nil:
 		return s.member.has
 	case s.member != nil:
