@@ -113,7 +113,7 @@ func (c *client) get(ctx context.Context, path string, query url.Values) (json.R
 		if errors.As(err, &dial) && dial.Op == "dial" {
 			return nil, noNode(fmt.Errorf("nobody answers at %s", c.base))
 		}
-		if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+		if hungUp(err) {
 			return nil, noNode(fmt.Errorf("the one at %s is ending", c.base))
 		}
 		return nil, fmt.Errorf("ask node: %w", err)
@@ -124,6 +124,14 @@ func (c *client) get(ctx context.Context, path string, query url.Values) (json.R
 		return nil, fmt.Errorf("ask node: %w", err)
 	}
 	return raw, c.judge(res, raw)
+}
+
+// hungUp reports whether err is that of a server that closed the connection. Where
+// it did so before the request was written, net/http says that by an error without
+// a name.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+		strings.HasSuffix(err.Error(), "server closed idle connection")
 }
 
 // apiError is an answer of the node that is no success.
