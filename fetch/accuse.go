@@ -27,7 +27,7 @@ func (c *crowd) accuse(s *source, e *claimError) {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s.member.busy = now.Add(2 * changeOfMind)
+	s.member.busy, s.member.whole = now.Add(2*changeOfMind), false
 	c.accused = append(c.accused, accusation{e, s, now})
 }
 

@@ -24,7 +24,7 @@ type camp struct {
 // is held only against what its sender committed to.
 func (c *crowd) offersLocked(s *source) Pieces {
 	switch {
-	case s.member != nil && s.member.listed:
+	case s.member != nil && s.member.enlisted:
 		return NewPieces(c.fl.body.layout.Pieces()) // what it owes comes, and no more
 	case s.member != nil:
 		offers := slices.Clone(s.member.has)

@@ -145,6 +145,47 @@ func TestPieceOfAnotherCamp(t *testing.T) {
 	}
 }
 
+// namedPeer is a peer that is not asked anything.
+type namedPeer struct {
+	Peer
+	name string
+}
+
+func (p namedPeer) String() string { return p.name }
+
+// TestWhoHasAllIsAskedOn: a member that has all is asked on until it is a source of
+// its own, and none that is accused, or turns out not to have all. One that is gone
+// without having all is asked no more.
+func TestWhoHasAllIsAskedOn(t *testing.T) {
+	c := &crowd{fl: &flight{f: &Fetcher{stats: newStats(nil)}, body: newBody(&Meta{Length: 2 * verify.MinPieceSize}, verify.Proof{})}}
+	for name, x := range map[string]struct {
+		last    News
+		then    func(s *source)
+		away    bool
+		offered int
+	}{
+		"gone":         {News{}, func(*source) {}, true, 1},
+		"has all":      {News{Complete: true}, func(*source) {}, false, 1},
+		"unreachable":  {News{Complete: true}, func(s *source) { c.askedForAll(s, false, ErrBusy) }, true, 1},
+		"not enlisted": {News{Complete: true}, func(s *source) { c.askedForAll(s, true, ErrChanged) }, true, 1},
+		"enlisted":     {News{Complete: true}, func(s *source) { c.askedForAll(s, true, nil) }, true, 0},
+		"owing":        {News{Complete: true}, func(s *source) { s.orders = []*order{{}}; c.askedForAll(s, true, nil) }, false, 0},
+		"accused":      {News{Complete: true}, func(s *source) { c.accuse(s, &claimError{}) }, true, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.words = NewWords[string](2)
+			s := &source{peer: namedPeer{name: name}, member: &membership{claims: map[int]Claim{}, has: NewPieces(2)}}
+			c.hearNews(s, News{Claims: []Claim{{Piece: 1}}})
+			c.hearNews(s, x.last)
+			s.member.gone = true
+			x.then(s)
+			if away, offered := s.away(), c.offersLocked(s).Count(); away != x.away || offered != x.offered {
+				t.Errorf("away %v, %d pieces offered", away, offered)
+			}
+		})
+	}
+}
+
 // TestMetIsCapped: what a router yields fills no map.
 func TestMetIsCapped(t *testing.T) {
 	c := &crowd{met: make(map[string]bool)}

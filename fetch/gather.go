@@ -172,9 +172,7 @@ func (c *crowd) meet(ctx context.Context, m dht.Member, name dht.ID) {
 		if complete {
 			err = c.enlist(ctx, peer, have)
 		}
-		if err != nil {
-			c.lost(known)
-		}
+		c.askedForAll(known, complete, err)
 		switch {
 		case errors.Is(err, ErrBanned), errors.Is(err, ErrChanged), errors.Is(err, verify.ErrMalformed):
 			return
@@ -269,11 +267,6 @@ func (c *crowd) enlistIn(home *camp, peer Peer, have Have) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, s := range c.sources {
-		if s.member != nil && s.peer.String() == peer.String() {
-			s.member.listed = true
-		}
-	}
 	c.sources = append(c.sources, &source{
 		id: len(c.sources), peer: peer, have: have, camp: home,
 		known: c.fl.f.scores.rate(peer.String(), time.Now()),

@@ -25,11 +25,12 @@ type membership struct {
 	intents []heard
 	excused bool
 	gone    bool // its news have ended
-	whole   bool // since it has all
-	listed  bool // it is another source by now, which has all
-	met     bool // its first news are in
-	teamed  bool // it is in the team or was, once all were met
-	busy    time.Time
+	whole   bool // since it has all, it says
+	// enlisted: it is another source by now, which has all.
+	enlisted bool
+	met      bool // its first news are in
+	teamed   bool // it is in the team or was, once all were met
+	busy     time.Time
 }
 
 // heard is an intent as a member announced it.
@@ -59,10 +60,13 @@ func (m *membership) unclaim(i int) {
 	m.has.Remove(i)
 }
 
-// away reports whether s is a member whose news have ended before it had all. Who
-// has all gives on what it claimed until then: its line would idle while its list
-// is asked for, and the origin be asked for what only it has.
-func (s *source) away() bool { return s.member != nil && s.member.gone && !s.member.whole }
+// away reports whether s is a member that is not to be asked any more, and owes
+// nothing. Who has all gives on what it claimed until it is enlisted: its line would
+// idle meanwhile, and the origin be asked for what only it has.
+func (s *source) away() bool {
+	m := s.member
+	return m != nil && m.gone && (!m.whole || m.enlisted && len(s.orders) == 0)
+}
 
 // disappoint takes note of an order that came to nothing without blame.
 func (m *membership) disappoint(o *order, err error) {
@@ -128,15 +132,20 @@ func (c *crowd) hearOut(ctx context.Context, peer Peer, m dht.Member, s *source)
 	return s, err
 }
 
-// lost takes note that a member which said that it has all does not, or cannot be
-// reached. s may be nil.
-func (c *crowd) lost(s *source) {
+// askedForAll takes note of what came of asking a member whether it has all: err, or
+// a source that has (complete). s is nil for one that was no member before.
+func (c *crowd) askedForAll(s *source, complete bool, err error) {
 	if s == nil {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s.member.whole = false
+	switch {
+	case err != nil:
+		s.member.whole = false
+	case complete:
+		s.member.enlisted = true
+	}
 }
 
 // enroll makes a source of a live member.

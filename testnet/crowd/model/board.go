@@ -103,10 +103,11 @@ type membership struct {
 	intents []fetch.Intent
 	excused bool
 	gone    bool // its news have ended
-	whole   bool // since it has all
-	listed  bool // it is another source by now, which has all
-	teamed  bool
-	busy    time.Duration
+	whole   bool // since it has all, it says
+	// enlisted: it is another source by now, which has all.
+	enlisted bool
+	teamed   bool
+	busy     time.Duration
 
 	log, turn, members int // how far its board was read
 }

@@ -172,7 +172,7 @@ const changeOfMind = time.Second
 // accuse bans s for what it sent of piece i, unless it withdraws its claim.
 func (fl *flight) accuse(s *source, i int) {
 	w, claimed := fl.n.w, s.member.b.claims[i].hash
-	s.member.busy = w.clock.now + 2*changeOfMind
+	s.member.busy, s.member.whole = w.clock.now+2*changeOfMind, false
 	w.clock.after(changeOfMind, func() {
 		if fl.ended || s.left || s.member.gone || !s.member.has.Has(i) || *s.member.b.claims[i].hash != *claimed {
 			return

@@ -281,7 +281,7 @@ func (fl *flight) enrol(peer *node, home *camp) {
 	s.has = fetch.AllPieces(fl.o.layout.Pieces())
 	for _, x := range fl.sources {
 		if x.n == peer && x.member != nil {
-			x.member.listed = true
+			x.member.enlisted = true
 		}
 	}
 	fl.sources = append(fl.sources, s)

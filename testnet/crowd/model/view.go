@@ -95,13 +95,17 @@ func (fl *flight) open(now time.Duration) time.Duration {
 	return open
 }
 
-// away reports whether s is a member whose news have ended before it had all.
-func (s *source) away() bool { return s.member != nil && s.member.gone && !s.member.whole }
+// away reports whether s is a member that is not to be asked any more, and owes
+// nothing.
+func (s *source) away() bool {
+	m := s.member
+	return m != nil && m.gone && (!m.whole || m.enlisted && len(s.orders) == 0)
+}
 
 // offers is what s offers under the list in use, as fetch.crowd.offersLocked.
 func (fl *flight) offers(s *source) fetch.Pieces {
 	switch {
-	case s.member != nil && s.member.listed:
+	case s.member != nil && s.member.enlisted:
 		return fetch.NewPieces(fl.o.layout.Pieces())
 	case s.member != nil && fl.words == nil:
 		return s.member.has
