@@ -3,6 +3,7 @@ package kad_test
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/dht"
@@ -46,7 +47,7 @@ func standIn(t *testing.T, n *internet) []*kaddht.IpfsDHT {
 }
 
 func TestPublicNetwork(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		n := newInternet(t)
 		servers := standIn(t, n)
 		boot := []peer.AddrInfo{info(servers[0].Host())}
@@ -169,7 +170,7 @@ func contains(addrs []string, a string) bool {
 // On an own network a membership is renewed for as long as it lasts, long
 // after the first records have run out, and runs out itself once it is left.
 func TestMembershipIsRenewed(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		n := newInternet(t)
 		nodes := []node{start(t, kad.Config{Host: n.host(t), Network: "test", BucketSize: 4})}
 		boot := []peer.AddrInfo{info(nodes[0].host)}

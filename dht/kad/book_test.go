@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/dht/dhttest"
@@ -125,7 +126,7 @@ func answerLikeAPortal(l net.Listener) {
 // A node that has known nobody for an hour joins within seconds when it is
 // woken, and not only at its next attempt.
 func TestWakeDoesNotWait(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		n := newInternet(t)
 		key, _, err := crypto.GenerateEd25519Key(rand.Reader)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/dht"
@@ -117,7 +118,7 @@ func TestCycles(t *testing.T) {
 		sizes = append(sizes, *many)
 	}
 	for _, size := range sizes {
-		bubble(t, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
 			p := &population{t: t, net: new(wires)}
 			defer func() {
 				for _, n := range p.nodes {

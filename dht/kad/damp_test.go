@@ -3,6 +3,7 @@ package kad_test
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/dht"
@@ -58,7 +59,7 @@ func TestLyingNamesSilenceNobody(t *testing.T) {
 // Of what was kept before a restart the most useful goes first, no faster than
 // the budget; what is joined meanwhile does not wait.
 func TestBudget(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		n := newInternet(t)
 		first := start(t, kad.Config{Host: n.host(t), Network: "test", BucketSize: 4})
 		r := start(t, kad.Config{

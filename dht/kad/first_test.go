@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/dht"
@@ -94,7 +95,7 @@ func quantiles(times []time.Duration) (p50, p95 time.Duration) {
 func TestFirstMember(t *testing.T) {
 	const limit = 300 * time.Millisecond
 	size := max(30, *many)
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		p := &population{t: t, net: new(wires)}
 		defer func() {
 			for _, n := range p.nodes {

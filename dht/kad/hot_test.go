@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/dht/dhttest"
@@ -16,7 +17,7 @@ import (
 // A key that 10,000 want to be members of stays under the caps, whether they
 // mean it or not, and is found as fast as one with 10.
 func TestLyingThousandsAtOneKey(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		n := newInternet(t)
 		// The provider of kad-dht holds a lock while it starts, for which the
 		// clock of a bubble does not wait when it is closed at once.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/dht"
@@ -78,7 +79,7 @@ func startMover(t *testing.T, w *wires, boot []peer.AddrInfo, keys []dht.Key) *m
 // On the public network a node serves as long as it is measured that it can be
 // dialled, and is a client before and after.
 func TestServesWhileReachable(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		w := new(wires)
 		m := startMover(t, w, counters(t, w, 3, new(atomic.Int64)), nil)
 		measured, err := m.host.EventBus().Emitter(new(event.EvtLocalReachabilityChanged))
@@ -113,7 +114,7 @@ func manyKeys(t *testing.T, n int) (keys []dht.Key) {
 // A node that has moved is found where it is now, long before its records are
 // due for renewal.
 func TestMovedNodeIsFoundThere(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		const there = "/ip4/99.9.9.9/tcp/1"
 		w, written := new(wires), new(atomic.Int64)
 		boot := counters(t, w, 3, written)
@@ -144,7 +145,7 @@ func TestMovedNodeIsFoundThere(t *testing.T) {
 // Addresses that come and go beside one that stays cost nobody a record, and
 // those that change entirely all the time a round of records each ten minutes.
 func TestRestlessAddressesCostLittle(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		const keys, servers, first = 50, 3, "/ip4/99.9.9.9/tcp/1"
 		w, written := new(wires), new(atomic.Int64)
 		m := startMover(t, w, counters(t, w, servers, written), manyKeys(t, keys))
@@ -173,7 +174,7 @@ func TestRestlessAddressesCostLittle(t *testing.T) {
 // After a sleep in which its records have run out elsewhere a node writes them
 // again; after a nap it does not.
 func TestSleeperIsFoundAgain(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		const keys, servers = 50, 3
 		w, written := new(wires), new(atomic.Int64)
 		m := startMover(t, w, counters(t, w, servers, written), manyKeys(t, keys))

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/dht"
@@ -59,7 +60,7 @@ func counters(t *testing.T, w *wires, n int, records *atomic.Int64) []peer.AddrI
 // run on, and does not write them all each time.
 func TestRestartsWriteNothingAnew(t *testing.T) {
 	const keys = 10_000
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		w, written := new(wires), new(atomic.Int64)
 		boot := counters(t, w, 3, written)
 		identity, _, err := crypto.GenerateEd25519Key(rand.Reader)

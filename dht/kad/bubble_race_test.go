@@ -1,9 +1,0 @@
-//go:build race
-
-package kad_test
-
-// With the race detector all timers of a bubble fire in one context of
-// ThreadSanitizer, on whichever processor asks for them, which two must not use
-// at a time: it breaks down, or crashes (golang.org/issue/78156). What happens
-// before what is found out on one processor, too.
-func init() { processors = 1 }
