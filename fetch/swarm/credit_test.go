@@ -148,7 +148,7 @@ func TestCreditsKeepQueuesShort(t *testing.T) {
 		{3, 25e6, 200 * time.Millisecond}, {15, 50e6, time.Millisecond}, {4, 125e3, 40 * time.Millisecond},
 	} {
 		l := &lender{t: t, rate: c.rate, trip: c.trip}
-		playTime := 20 * time.Second
+		playTime := max(20*time.Second, 400*c.trip) // credits double from round trip to round trip at first: ten are lost
 		if c.rate < 1e6 {
 			playTime = 400 * time.Second
 		}
@@ -161,7 +161,7 @@ func TestCreditsKeepQueuesShort(t *testing.T) {
 		bound := max(inTime*11/10, leastBudget*piece) + int64(c.askers)*piece // gauges have slots of 50 ms
 		used := float64(sum) / c.rate / playTime.Seconds()
 		t.Logf("%d askers at %.0f: queue %d of %d, line %.2f, even %.3f", c.askers, c.rate, l.longest.Load(), bound, used, jain(got))
-		if l.longest.Load() > bound || used < .9 || jain(got) < .99 {
+		if l.longest.Load() > bound || used < .95 || jain(got) < .99 {
 			t.Errorf("%d askers at %.0f octets a second: queue %d, want %d; line %.2f; even %.3f", c.askers, c.rate, l.longest.Load(), bound, used, jain(got))
 		}
 	}
