@@ -21,17 +21,17 @@ var crowds = []struct {
 	trial.Scenario
 	ways []trial.Way
 }{
-	{trial.Scenario{Name: "8-at-once"}, []trial.Way{trial.Direct, trial.Aria2, trial.Flashcrowd}},
-	{trial.Scenario{Name: "16-at-once", Peers: 16}, []trial.Way{trial.Direct, trial.Aria2, trial.Flashcrowd}},
-	{trial.Scenario{Name: "8-every-2s", Gap: 2 * time.Second}, []trial.Way{trial.Direct, trial.Aria2, trial.Flashcrowd}},
-	{trial.Scenario{Name: "alone", Peers: 1}, []trial.Way{trial.Direct, trial.Aria2, trial.Flashcrowd}},
-	{trial.Scenario{Name: "origin-dies-after-1.3-copies", DiesAfter: 1.3}, []trial.Way{trial.Aria2, trial.Flashcrowd}},
-	{trial.Scenario{Name: "origin-dies-when-first-is-done", Gap: 2 * time.Second, DiesAtFirst: true}, []trial.Way{trial.Aria2, trial.Flashcrowd}},
+	{trial.Scenario{Name: "8-at-once"}, []trial.Way{trial.Direct, trial.Aria2, trial.Libtorrent, trial.Flashcrowd}},
+	{trial.Scenario{Name: "16-at-once", Peers: 16}, []trial.Way{trial.Direct, trial.Aria2, trial.Libtorrent, trial.Flashcrowd}},
+	{trial.Scenario{Name: "8-every-2s", Gap: 2 * time.Second}, []trial.Way{trial.Direct, trial.Aria2, trial.Libtorrent, trial.Flashcrowd}},
+	{trial.Scenario{Name: "alone", Peers: 1}, []trial.Way{trial.Direct, trial.Aria2, trial.Libtorrent, trial.Flashcrowd}},
+	{trial.Scenario{Name: "origin-dies-after-1.3-copies", DiesAfter: 1.3}, []trial.Way{trial.Aria2, trial.Libtorrent, trial.Flashcrowd}},
+	{trial.Scenario{Name: "origin-dies-when-first-is-done", Gap: 2 * time.Second, DiesAtFirst: true}, []trial.Way{trial.Aria2, trial.Libtorrent, trial.Flashcrowd}},
 }
 
 // BenchmarkCrowd plays a crowd over real sockets on shaped links, in
-// namespaces, with the real programs: curl straight from the origin, aria2 on
-// a torrent with web seed, and nodes. -bench Crowd/SCENARIO/WAY picks.
+// namespaces, with the real programs: curl straight from the origin, aria2 and
+// libtorrent on a torrent with web seed, and nodes. -bench Crowd/SCENARIO/WAY picks.
 func BenchmarkCrowd(b *testing.B) {
 	var all []trial.Result
 	for _, c := range crowds {

@@ -115,5 +115,5 @@ func need(name string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("trial: there is no %s: install it (apt-get install nginx curl aria2 mktorrent opentracker iproute2)", name)
+	return "", fmt.Errorf("trial: there is no %s: install it (apt-get install nginx curl aria2 mktorrent opentracker iproute2 python3-libtorrent)", name)
 }

@@ -17,24 +17,57 @@ import (
 	"github.com/flashcrowd/flashcrowd/testnet/netns"
 )
 
-// torrent is Aria2: a torrent with web seed, and a tracker on a line without
-// limit. Peers ask the tracker again every 2 s, or those that come at once
-// would not know each other for minutes.
+// torrent is Aria2 or Libtorrent: a torrent with web seed, and a tracker on a
+// line without limit. Peers ask the tracker again every 2 s, or those that come
+// at once would not know each other for minutes.
 type torrent struct {
-	program, file, hook string
+	client
+	file string
 
 	mu        sync.Mutex // guards processes
 	processes []*netns.Process
 }
 
-// doneHook is what aria2 runs when a download is complete: it leaves the time
-// beside the file, $3.
+// client is a program that downloads a torrent, stays to give it on, and leaves
+// the time at which it had all beside the file, with .done behind the name.
+type client interface {
+	// ready finds the program; what it needs besides goes to dir.
+	ready(dir string) error
+	// command downloads torrent to dir.
+	command(torrent, dir string) (program string, args []string)
+	fmt.Stringer
+}
+
+// aria2 is aria2c with its defaults, but for what the trial is without: IPv6,
+// the DHT, and an end of giving.
+type aria2 struct{ program, hook string }
+
+func (*aria2) String() string { return "aria2" }
+
+// doneHook is what aria2 runs when a download is complete: the file is $3.
 const doneHook = `#!/bin/sh
 date +%s.%N >"$3.time" && mv "$3.time" "$3.done"
 `
 
+func (a *aria2) ready(dir string) (err error) {
+	if a.program, err = need("aria2c"); err != nil {
+		return err
+	}
+	a.hook = filepath.Join(dir, "done")
+	if err := os.WriteFile(a.hook, []byte(doneHook), 0o755); err != nil {
+		return fmt.Errorf("trial: write hook: %w", err)
+	}
+	return nil
+}
+
+func (a *aria2) command(torrent, dir string) (string, []string) {
+	return a.program, []string{"--no-conf", "--quiet", "--dir=" + dir, "--file-allocation=none", "--disable-ipv6",
+		"--enable-dht=false", "--enable-dht6=false", "--bt-tracker-interval=2", "--bt-max-peers=0", "--listen-port=6881",
+		"--seed-ratio=0.0", "--on-bt-download-complete=" + a.hook, torrent}
+}
+
 func (m *torrent) prepare(ctx context.Context, w *world) (err error) {
-	if m.program, err = need("aria2c"); err != nil {
+	if err := m.ready(w.net.Dir); err != nil {
 		return err
 	}
 	maker, err := need("mktorrent")
@@ -45,19 +78,13 @@ func (m *torrent) prepare(ctx context.Context, w *world) (err error) {
 	if err != nil {
 		return err
 	}
-	m.file, m.hook = filepath.Join(w.net.Dir, "file.torrent"), filepath.Join(w.net.Dir, "done")
+	m.file = filepath.Join(w.net.Dir, "file.torrent")
 	announce := "http://" + tracker.Addr.String() + ":6969/announce"
 	make := w.origin.host.Command(ctx, maker, "-a", announce, "-w", w.origin.url(filePath), "-o", m.file, w.origin.file)
 	if out, err := make.CombinedOutput(); err != nil {
 		return fmt.Errorf("trial: mktorrent: %w: %s", err, out)
 	}
-	if err := m.startTracker(ctx, w, tracker); err != nil {
-		return err
-	}
-	if err := os.WriteFile(m.hook, []byte(doneHook), 0o755); err != nil {
-		return fmt.Errorf("trial: write hook: %w", err)
-	}
-	return nil
+	return m.startTracker(ctx, w, tracker)
 }
 
 // startTracker lets opentracker serve this torrent: Debian builds it so that it
@@ -67,7 +94,11 @@ func (m *torrent) startTracker(ctx context.Context, w *world, host *netns.Host) 
 	if err != nil {
 		return err
 	}
-	about, err := exec.CommandContext(ctx, m.program, "--no-conf", "-S", m.file).Output()
+	reader, err := need("aria2c")
+	if err != nil {
+		return err
+	}
+	about, err := exec.CommandContext(ctx, reader, "--no-conf", "-S", m.file).Output()
 	if err != nil {
 		return fmt.Errorf("trial: read torrent: %w", err)
 	}
@@ -94,9 +125,8 @@ func (m *torrent) visit(ctx context.Context, w *world, i int) (v visit, err erro
 		return v, fmt.Errorf("trial: make folder: %w", err)
 	}
 	begin := time.Now()
-	p, err := h.Start(nil, os.Stderr, m.program, "--no-conf", "--quiet", "--dir="+dir, "--file-allocation=none", "--disable-ipv6",
-		"--enable-dht=false", "--enable-dht6=false", "--bt-tracker-interval=2", "--bt-max-peers=0", "--listen-port=6881",
-		"--seed-ratio=0.0", "--on-bt-download-complete="+m.hook, m.file)
+	program, args := m.command(m.file, dir)
+	p, err := h.Start(nil, os.Stderr, program, args...)
 	if err != nil {
 		return v, err
 	}
@@ -106,20 +136,20 @@ func (m *torrent) visit(ctx context.Context, w *world, i int) (v visit, err erro
 	file := filepath.Join(dir, filepath.Base(filePath))
 	done, err := await(ctx, p, file+".done")
 	if err != nil {
-		return v, fmt.Errorf("trial: aria2 on %s: %w", h.Name, err)
+		return v, fmt.Errorf("trial: %s on %s: %w", m, h.Name, err)
 	}
 	v.last = done.Sub(begin)
 	body, err := os.ReadFile(file)
 	if err != nil {
-		return v, fmt.Errorf("trial: read what aria2 wrote: %w", err)
+		return v, fmt.Errorf("trial: read what %s wrote: %w", m, err)
 	}
 	if sha256.Sum256(body) != w.origin.sum {
-		return v, fmt.Errorf("%w: aria2 on %s", errWrong, h.Name)
+		return v, fmt.Errorf("%w: %s on %s", errWrong, m, h.Name)
 	}
 	return v, nil
 }
 
-// await returns the time that the hook left in a file.
+// await returns the time that the client left in a file.
 func await(ctx context.Context, p *netns.Process, file string) (t time.Time, err error) {
 	for {
 		if text, err := os.ReadFile(file); err == nil {

@@ -14,6 +14,7 @@ type Way string
 const (
 	Direct     Way = "direct"
 	Aria2      Way = "aria2"
+	Libtorrent Way = "libtorrent"
 	Flashcrowd Way = "flashcrowd"
 )
 

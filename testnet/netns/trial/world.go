@@ -51,7 +51,7 @@ func newWorld(ctx context.Context, s Scenario) (_ *world, err error) {
 // around the crowd; what becomes of the downloads is in the result.
 func Run(ctx context.Context, s Scenario, way Way) (r Result, err error) {
 	s = s.WithDefaults()
-	methods := map[Way]method{Direct: direct{}, Aria2: new(torrent), Flashcrowd: new(nodes)}
+	methods := map[Way]method{Direct: direct{}, Aria2: &torrent{client: new(aria2)}, Libtorrent: &torrent{client: new(libtorrent)}, Flashcrowd: new(nodes)}
 	m, ok := methods[way]
 	if !ok {
 		return r, fmt.Errorf("trial: there is no way %q", way)
