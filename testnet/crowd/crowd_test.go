@@ -27,15 +27,34 @@ func TestBound(t *testing.T) {
 	}
 }
 
-// TestMeanBound: eight who come 2 s apart cannot be done in less than 8.6 s on
-// average, since the origin needs 13.4 s for the first copy.
 func TestMeanBound(t *testing.T) {
-	var lines []Line
-	for i := range 8 {
-		lines = append(lines, Line{At: time.Duration(2*i) * time.Second, Up: 2.5e6, Down: 5e6})
+	come := func(n int, gap time.Duration, up, down float64) (lines []Line) {
+		for i := range n {
+			lines = append(lines, Line{At: time.Duration(i) * gap, Up: up, Down: down})
+		}
+		return lines
 	}
-	if got := MeanBound(32<<20, 2.5e6, lines).Seconds(); math.Abs(got-8.57) > .02 {
-		t.Errorf("%.2f s", got)
+	for _, tt := range []struct {
+		name     string
+		size, up float64
+		lines    []Line
+		want     float64
+	}{
+		{"one waits for the origin", 5e6, 2.5e6, come(1, 0, 2.5e6, 5e6), 2},
+		{"a crowd that can share waits for the origin", 5e6, 2.5e6, come(8, 0, 2.5e6, 5e6), 2},
+		{"each copy in turn", 5e6, 2.5e6, come(3, 0, 1, 5e6), 4},
+		{"who comes late needs its own line", 5e6, 2.5e6, come(2, 10*time.Second, 2.5e6, 5e6), 1.5},
+		// 8 Mbit from 1 Mbit/s. The second comes at 4 s; until 8 s the two took 4+3*4
+		// of the 16, and waited 8+4 s.
+		{"two lines that carry all by the time of the first copy", 8, 1, come(2, 4*time.Second, 1, 2), 6},
+		// Of 24 the first took 4, two 4*2, so 12 are left, which cost 6 s of somebody's
+		// waiting at 2 a second; until then they waited 8+4, and the third comes then.
+		{"what is left when the first copy is out", 8, 1, append(come(2, 4*time.Second, .5, 2), Line{At: 8 * time.Second, Up: .5, Down: 2}), 6},
+		{"eight 2 s apart", 32 << 20, 2.5e6, come(8, 2*time.Second, 2.5e6, 5e6), 9.245},
+	} {
+		if got := MeanBound(tt.size, tt.up, tt.lines).Seconds(); math.Abs(got-tt.want) > 1e-3 {
+			t.Errorf("%s: %.4f s, want %v", tt.name, got, tt.want)
+		}
 	}
 }
 

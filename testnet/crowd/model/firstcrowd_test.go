@@ -68,6 +68,6 @@ func TestFirstCrowdSharesOneCopy(t *testing.T) {
 	firstCrowd(t, origin+"nodes: 8", limits{1.17, 1.16, 1.08, .85, 1.15})
 	firstCrowd(t, origin+"nodes: 16", limits{1.22, 1.2, 1.09, .64, 1.2})
 	firstCrowd(t, origin+"nodes: 32", limits{1.24, 1.22, 1.1, .72, 1.18})
-	firstCrowd(t, origin+"nodes: 8, arrival: 'every:2s'", limits{1.15, 1.4, 1.12, .5, 1.2})
-	firstCrowd(t, "origin: {up: 20Mbit, dies_at: 20s}, nodes: 8, arrival: 'every:2s'", limits{1.15, 1.4, 1.12, .5, 1.2})
+	firstCrowd(t, origin+"nodes: 8, arrival: 'every:2s'", limits{1.15, 1.3, 1.12, .5, 1.2})
+	firstCrowd(t, "origin: {up: 20Mbit, dies_at: 20s}, nodes: 8, arrival: 'every:2s'", limits{1.15, 1.3, 1.12, .5, 1.2})
 }

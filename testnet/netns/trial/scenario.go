@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/flashcrowd/flashcrowd/testnet/crowd"
 	"github.com/flashcrowd/flashcrowd/testnet/netns"
 )
 
@@ -55,51 +56,29 @@ func (s Scenario) WithDefaults() Scenario {
 }
 
 // Bounds returns what no way to share can beat, if bits cost nothing on the
-// way: the fluid bound of the makespan (design section 10), and one of the
-// mean time from arrival to completion. The k-th completion is not before k
-// copies could leave all lines together, nor before the origin has sent one
-// copy, nor before k peers could take one each.
+// way: [crowd.Bound] of the makespan (design section 10), and [crowd.MeanBound] of
+// the mean time from arrival to completion.
 func (s Scenario) Bounds() (makespan, mean time.Duration) {
 	s = s.WithDefaults()
-	alone := make([]time.Duration, s.Peers)
-	var sum time.Duration
-	for i, at := range s.Arrivals {
-		alone[i] = at + s.takes(s.Peer.Down)
-		sum -= at
+	var lines []crowd.Line
+	for _, at := range s.Arrivals {
+		lines = append(lines, crowd.Line{At: at, Up: octets(s.Peer.Up), Down: octets(s.Peer.Down)})
 	}
-	slices.Sort(alone)
-	for k := range s.Peers {
-		makespan = max(s.takes(s.Origin.Up), alone[k], s.carried(k+1))
-		sum += makespan
-	}
-	return makespan, sum / time.Duration(s.Peers)
+	size, up := float64(s.Size), octets(s.Origin.Up)
+	return crowd.Bound(size, up, lines), crowd.MeanBound(size, up, lines)
 }
 
-// takes is how long a line needs for one copy; without a limit nothing.
-func (s Scenario) takes(r netns.Rate) time.Duration {
+// octets is what a line carries in a second; one without a limit more than counts.
+func octets(r netns.Rate) float64 {
 	if r == 0 {
-		return 0
+		return 1e15
 	}
-	return time.Duration(float64(s.Size) * 8 / float64(r) * float64(time.Second))
+	return float64(r) / 8
 }
 
-// carried is when all lines of those who have come can have sent so many
-// copies.
-func (s Scenario) carried(copies int) time.Duration {
-	if s.Origin.Up == 0 || s.Peer.Up == 0 {
-		return 0
-	}
-	need := float64(copies) * float64(s.Size) * 8
-	rate, now := float64(s.Origin.Up), 0.0
-	for _, at := range slices.Sorted(slices.Values(s.Arrivals)) {
-		until := at.Seconds()
-		if need <= rate*(until-now) {
-			break
-		}
-		need -= rate * (until - now)
-		now, rate = until, rate+float64(s.Peer.Up)
-	}
-	return time.Duration((now + need/rate) * float64(time.Second))
+// takes is how long a line needs for one copy.
+func (s Scenario) takes(r netns.Rate) time.Duration {
+	return time.Duration(float64(s.Size) / octets(r) * float64(time.Second))
 }
 
 // patience is when a run is given up: in good time after everybody could have
