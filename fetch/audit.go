@@ -26,7 +26,9 @@ const (
 
 // Audit returns the piece by which this node should find out now who lies, as a
 // run; empty if there is none. allowance is how much news of an author is believed
-// without, and salt decides between pieces of which one is as good as another.
+// without, and half of what it had said when it was proved last, besides: who is
+// honest and fast is not audited again and again, and for each lie a liar must have
+// told two truths. salt decides between pieces of which one is as good as another.
 func (w *Words[A]) Audit(allowance func(A) int, salt uint64) Run {
 	n := len(w.said)
 	disputed := NewPieces(n)
@@ -44,6 +46,9 @@ func (w *Words[A]) Audit(allowance func(A) int, salt uint64) Run {
 		count := w.count[author]
 		if w.audited {
 			count -= w.old[author]
+		}
+		if w.proved[author] {
+			count -= w.old[author] / 2
 		}
 		if over := count - allowance(author); over > excess && !w.fallen[author] {
 			suspect, excess = author, over

@@ -44,6 +44,14 @@ func TestAudit(t *testing.T) {
 		w.Say("another", i, hashNo(truth))
 	}
 	audit("and has more than is likely since", func(i int) bool { return i < n/2+slack+1 })
+	w.Took(n/2, hashNo(truth), true)
+	for i := n/2 + slack + 1; i < n/2+slack+1+(n/2+slack+1)/2; i++ {
+		w.Say("another", i, hashNo(truth))
+	}
+	audit("one that was proved says half as much again", nil)
+	for i := n/2 + slack + 1 + (n/2+slack+1)/2; i < n; i++ {
+		w.Say("another", i, hashNo(truth))
+	}
 	w.Say("liar's friend", 3, hashNo(lie))
 	w.Say("liar's friend", 20, hashNo(truth))
 	audit("a dispute", func(i int) bool { return i == 3 })
