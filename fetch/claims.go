@@ -97,7 +97,7 @@ func (c *crowd) tookFront(i int, hash [32]byte) {
 	defer c.fl.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.appearedLocked(i, time.Now())
+	c.seenLocked(i, time.Now())
 	c.fellLocked(c.words.Took(i, hash, false))
 }
 

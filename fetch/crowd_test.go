@@ -186,6 +186,32 @@ func TestWhoHasAllIsAskedOn(t *testing.T) {
 	}
 }
 
+// TestOldPiecesAreNoFlow: what a member gathered before it was met, and what came
+// to this node before anybody followed, is not taken for what the origin gives now,
+// or leases would end while runs are under way, and others draw them again.
+func TestOldPiecesAreNoFlow(t *testing.T) {
+	c := &crowd{fl: &flight{f: &Fetcher{stats: newStats(nil)}, body: newBody(&Meta{Length: 100 * verify.MinPieceSize}, verify.Proof{})}, words: NewWords[string](100)}
+	s := &source{peer: namedPeer{name: "a"}, member: &membership{claims: map[int]Claim{}, has: NewPieces(100)}}
+	flow := func() int64 { return c.flow.read(time.Now()).second }
+	claims := func(first, end int) (n News) {
+		for i := first; i < end; i++ {
+			n.Claims = append(n.Claims, Claim{Piece: i, Own: true})
+		}
+		return n
+	}
+	c.hearNews(s, News{})
+	c.hearNews(s, claims(0, 50))
+	c.tookFront(50, [32]byte{})
+	if c.seen.Count() != 51 || flow() != 0 {
+		t.Errorf("%d pieces are seen, %d octets a second flow", c.seen.Count(), flow())
+	}
+	s.member.met = time.Now().Add(-settling)
+	c.hearNews(s, claims(51, 60))
+	if flow() != 9*verify.MinPieceSize {
+		t.Errorf("%d octets a second flow once the member is known", flow())
+	}
+}
+
 // TestMetIsCapped: what a router yields fills no map.
 func TestMetIsCapped(t *testing.T) {
 	c := &crowd{met: make(map[string]bool)}

@@ -28,8 +28,8 @@ type membership struct {
 	whole   bool // since it has all, it says
 	// enlisted: it is another source by now, which has all.
 	enlisted bool
-	met      bool // its first news are in
-	teamed   bool // it is in the team or was, once all were met
+	met      time.Time // when its first news came; zero before
+	teamed   bool      // it is in the team or was, once all were met
 	busy     time.Time
 }
 
@@ -213,13 +213,18 @@ func (c *crowd) hearNews(s *source, n News) (fell bool) {
 	defer c.mu.Unlock()
 	m := s.member
 	m.gone, m.whole = false, n.Complete
-	if !m.met {
-		m.met = true
+	if m.met.IsZero() {
+		m.met = now
 		defer c.words.Met(s.peer.String())
 	}
+	old := now.Sub(m.met) < settling // it may have had for long what it tells first
 	for _, cl := range n.Claims {
 		m.claim(cl)
-		c.appearedLocked(cl.Piece, now)
+		if old {
+			c.seenLocked(cl.Piece, now)
+		} else {
+			c.appearedLocked(cl.Piece, now)
+		}
 		m.excused = m.excused && !cl.Own
 		fell = cl.Own && c.words.Say(s.peer.String(), cl.Piece, cl.Hash) || fell
 		if cl.Own && c.words.Matters(s.peer.String(), cl.Piece) {
@@ -241,16 +246,25 @@ func (c *crowd) hearNews(s *source, n News) (fell bool) {
 	return fell
 }
 
-// appearedLocked notes that somebody has piece i.
+// appearedLocked notes that somebody has piece i from now on.
 func (c *crowd) appearedLocked(i int, now time.Time) {
+	if c.seenLocked(i, now) {
+		c.flow.add(c.fl.body.layout.Size(i), now)
+	}
+}
+
+// seenLocked notes that somebody has piece i, since when is not known. It reports
+// whether that is news.
+func (c *crowd) seenLocked(i int, now time.Time) bool {
 	if c.seen == nil {
 		c.seen = NewPieces(c.fl.body.layout.Pieces())
 	}
-	if !c.seen.Has(i) {
-		c.seen.Add(i)
-		c.news = now
-		c.flow.add(c.fl.body.layout.Size(i), now)
+	if c.seen.Has(i) {
+		return false
 	}
+	c.seen.Add(i)
+	c.news = now
+	return true
 }
 
 // errFalseClaim: a piece is what its sender claimed, and that is not what the
@@ -302,5 +316,5 @@ func (c *crowd) offerLocked(i int, hash [32]byte) {
 	c.fl.board.claim(Claim{Piece: i, Hash: hash})
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.appearedLocked(i, time.Now())
+	c.seenLocked(i, time.Now())
 }

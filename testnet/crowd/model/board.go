@@ -107,6 +107,7 @@ type membership struct {
 	// enlisted: it is another source by now, which has all.
 	enlisted bool
 	teamed   bool
+	met      time.Duration // when its first news may come
 	busy     time.Duration
 
 	log, turn, members int // how far its board was read
@@ -177,7 +178,11 @@ func (fl *flight) hearPost(s *source, p posted) {
 	default:
 		m.has.Add(int(p.piece))
 		m.excused = m.excused && !p.own
-		fl.appeared(int(p.piece))
+		if fl.n.w.clock.now-m.met < settling { // it may have had that for long
+			fl.saw(int(p.piece))
+		} else {
+			fl.appeared(int(p.piece))
+		}
 		if p.own {
 			fl.hearWord(s, int(p.piece))
 		}
@@ -195,20 +200,29 @@ func (fl *flight) fellSilent(s *source) {
 	fl.n.w.clock.after(wait, func() { fl.meet(s.n, firstWait, true) })
 }
 
-// appeared notes that somebody has piece i.
+// appeared notes that somebody has piece i from now on.
 func (fl *flight) appeared(i int) {
-	if !fl.seen.Has(i) {
-		fl.seen.Add(i)
-		fl.news = fl.n.w.clock.now
+	if fl.saw(i) {
 		fl.gauges.Appeared(fl.o.layout.Size(i), epoch.Add(fl.news))
 	}
+}
+
+// saw notes that somebody has piece i, since when is not known. It reports whether
+// that is news.
+func (fl *flight) saw(i int) bool {
+	if fl.seen.Has(i) {
+		return false
+	}
+	fl.seen.Add(i)
+	fl.news = fl.n.w.clock.now
+	return true
 }
 
 // offer tells the crowd of a piece that is here.
 func (fl *flight) offer(i int, hash *[32]byte, own bool) {
 	if fl.board != nil {
 		fl.board.claim(i, hash, own)
-		fl.appeared(i)
+		fl.saw(i)
 	}
 }
 

@@ -243,7 +243,7 @@ func (fl *flight) follow(peer *node, b *board) {
 		fl.since = w.clock.now
 	}
 	fl.sources = append(fl.sources, &source{fl: fl, id: len(fl.sources), n: peer, member: &membership{
-		b: b, delay: gatherNews + w.rtt(fl.n, peer)/2, has: fetch.NewPieces(fl.o.layout.Pieces()),
+		b: b, delay: gatherNews + w.rtt(fl.n, peer)/2, has: fetch.NewPieces(fl.o.layout.Pieces()), met: w.clock.now,
 	}})
 	fl.hear(fl.sources[len(fl.sources)-1])
 	if fl.words != nil {

@@ -84,6 +84,9 @@ func (fl *flight) keepOwn(i int) {
 	fl.own.Add(i)
 	fl.hold(i, arrival{nil, now, now, octets}, hash)
 	fl.untried = true
+	if fl.board != nil {
+		fl.appeared(i)
+	}
 	fl.offer(i, hash, true)
 	fl.took(i, true)
 	fl.drawn++
