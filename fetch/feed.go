@@ -22,9 +22,12 @@ const (
 	mostDrip  = 16 << 10
 	leastDrip = 1 << 10
 	feedShare = 40
-	// drips is how many drips are taken from the origin at once, and before a
-	// node leaves it.
+	// drips is how many drips are taken from the origin at once.
 	drips = 3
+	// firstFeed is what a node takes of the front before it leaves the origin: no
+	// more than a server sends at once (RFC 6928: ten segments), since for each
+	// window more twice as much is under way that nobody needs.
+	firstFeed = 12 << 10
 	// feedSpread is over what time the requests for more are spread.
 	feedSpread = time.Second
 	// feedTime is how long an origin may take to feed a reader before that is
@@ -49,7 +52,7 @@ func (v View) members() int { return max(len(v.Peers), v.Crowd.Others) + 1 }
 
 // fed reports whether the front is long enough to leave the origin.
 func (v View) fed() bool {
-	return v.Front >= apiece(float64(v.Layout.Length), v.members(), drips*mostDrip) || v.Now-v.Crowd.Since >= feedTime
+	return v.Front >= apiece(float64(v.Layout.Length), v.members(), firstFeed) || v.Now-v.Crowd.Since >= feedTime
 }
 
 // starving reports whether readers have waited so long for proven octets that

@@ -136,8 +136,33 @@ func (v View) stripes() (now, next Run) {
 	return now, next
 }
 
+// acquainted reports whether this node knows what the others have. In a crowd
+// that has taken a round of the team from the origin, and so keeps it busy, who
+// comes late meets those that it knows of before it takes what they may have.
+func (v View) acquainted() bool {
+	met := 0
+	for k := range v.Peers {
+		if v.Peers[k].Partial {
+			met++
+		}
+	}
+	if met >= v.Crowd.Others || v.Now-v.Crowd.Since >= settling/4 {
+		return true
+	}
+	known := v.Have.Count()
+	for i := range v.holders {
+		if v.holders[i] > 0 {
+			known++
+		}
+	}
+	return known < team*stripePieces
+}
+
 // mayTake reports whether it is this node's turn to draw on the origin.
 func (v View) mayTake() bool {
+	if !v.acquainted() {
+		return false
+	}
 	stale, p := v.stale(), v.Crowd.Patience(v.Layout.PieceSize)
 	place := v.place()
 	switch {

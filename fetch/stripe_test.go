@@ -155,8 +155,34 @@ func TestTeam(t *testing.T) {
 	}
 }
 
-// leastFeed is what the reader of a member gets from the origin in any case.
-const leastFeed = 16 << 10
+// TestLateComersAskFirst: who comes to a crowd that has taken a round of the team
+// from the origin meets those that it knows of before it draws, for a moment at most.
+func TestLateComersAskFirst(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		met, others int
+		has         int // pieces of the first
+		since       time.Duration
+		takes       bool
+	}{
+		{"all are met", 3, 3, 40, 0, true},
+		{"one is not", 2, 3, 40, 0, false},
+		{"one is not met in a moment", 2, 3, 40, 250 * time.Millisecond, true},
+		{"the crowd has just come", 2, 3, 31, 0, true},
+	} {
+		v := fresh(c.met+1, c.met)
+		v.Crowd.Others, v.Crowd.Since = c.others, v.Now-c.since
+		for i := range c.has {
+			v.Peers[0].Has.Add(i)
+		}
+		if got := fetch.Next(v); got.Take.Empty() == c.takes {
+			t.Errorf("%s: takes %v", c.name, got.Take)
+		}
+	}
+}
+
+// leastFeed is what the reader of a member gets from the origin at first.
+const leastFeed = 12 << 10
 
 // TestLeadIsLetGo when others are there, once there is a little to feed the
 // reader with, or the origin is long in giving that: each takes a run by its own
