@@ -150,7 +150,7 @@ func (m *nodes) acquainted(ctx context.Context, w *world, h *netns.Host) error {
 }
 
 func (m *nodes) visit(ctx context.Context, w *world, i int) (visit, error) {
-	return curl(ctx, w.peers[i], w.origin.sum, "-x", nodeProxy, w.origin.url(filePath))
+	return curl(ctx, w, w.peers[i], "-x", nodeProxy, w.origin.url(filePath))
 }
 
 func (m *nodes) cpu() (time.Duration, error) { return sumCPU(m.processes) }

@@ -9,6 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/testnet/netns"
@@ -26,40 +29,47 @@ type visit struct {
 // errWrong is a download that ended well with other octets than the origin's.
 var errWrong = errors.New("trial: wrong octets")
 
-// curl downloads on a host and compares. Its output is read as it comes, so
-// the times are those of the body.
-func curl(ctx context.Context, h *netns.Host, want [sha256.Size]byte, args ...string) (v visit, err error) {
-	cmd := h.Command(ctx, "curl", append([]string{"-sS", "--fail", "--noproxy", "", "-N"}, args...)...)
-	var complaints bytes.Buffer
-	cmd.Stderr = &complaints
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return v, fmt.Errorf("trial: curl: %w", err)
-	}
+// curl downloads on a host into a file, as the clients of torrents do, and compares
+// that afterwards.
+func curl(ctx context.Context, w *world, h *netns.Host, args ...string) (v visit, err error) {
+	file := filepath.Join(w.net.Dir, h.Name+".curl")
+	cmd := h.Command(ctx, "curl", append([]string{"-sS", "--fail", "--noproxy", "", "-o", file, "-w", "%{time_starttransfer}s %{time_total}s"}, args...)...)
+	var said, complaints bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &complaints
 	begin := time.Now()
-	if err := cmd.Start(); err != nil {
-		return v, fmt.Errorf("trial: curl: %w", err)
-	}
-	hash, buf, octets := sha256.New(), make([]byte, 64<<10), 0
-	for err == nil {
-		var n int
-		if n, err = out.Read(buf); n > 0 && octets == 0 {
-			v.first = time.Since(begin)
-		}
-		octets += n
-		_, _ = hash.Write(buf[:n]) // never fails
-	}
+	err = cmd.Run()
 	v.last = time.Since(begin)
-	if !errors.Is(err, io.EOF) {
-		return v, errors.Join(fmt.Errorf("trial: read from curl: %w", err), cmd.Wait())
-	}
-	err = cmd.Wait()
-	v.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	if err != nil {
-		return v, fmt.Errorf("trial: curl on %s after %d octets: %w: %s", h.Name, octets, err, bytes.TrimSpace(complaints.Bytes()))
+		return v, fmt.Errorf("trial: curl on %s after %v: %w: %s", h.Name, v.last, err, bytes.TrimSpace(complaints.Bytes()))
 	}
-	if [sha256.Size]byte(hash.Sum(nil)) != want {
-		return v, fmt.Errorf("%w: curl on %s got %d", errWrong, h.Name, octets)
+	v.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	first, total, _ := strings.Cut(said.String(), " ")
+	toFirst, err := time.ParseDuration(first)
+	if err != nil {
+		return v, fmt.Errorf("trial: curl on %s said %q: %w", h.Name, &said, err)
 	}
-	return v, nil
+	toLast, err := time.ParseDuration(total)
+	if err != nil {
+		return v, fmt.Errorf("trial: curl on %s said %q: %w", h.Name, &said, err)
+	}
+	v.first = v.last - (toLast - toFirst) // its clock begins a moment later
+	return v, w.compare(file, h)
+}
+
+// compare holds what a host wrote into file against what the origin has.
+func (w *world) compare(file string, h *netns.Host) error {
+	body, err := os.Open(file)
+	if err != nil {
+		return fmt.Errorf("trial: read what %s wrote: %w", h.Name, err)
+	}
+	defer body.Close()
+	hash := sha256.New()
+	octets, err := io.Copy(hash, body)
+	if err != nil {
+		return fmt.Errorf("trial: read what %s wrote: %w", h.Name, err)
+	}
+	if [sha256.Size]byte(hash.Sum(nil)) != w.origin.sum {
+		return fmt.Errorf("%w: %s got %d", errWrong, h.Name, octets)
+	}
+	return nil
 }

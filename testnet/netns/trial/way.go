@@ -34,5 +34,5 @@ type direct struct{}
 func (direct) prepare(context.Context, *world) error { return nil }
 func (direct) cpu() (time.Duration, error)           { return 0, nil }
 func (direct) visit(ctx context.Context, w *world, i int) (visit, error) {
-	return curl(ctx, w.peers[i], w.origin.sum, w.origin.url(filePath))
+	return curl(ctx, w, w.peers[i], w.origin.url(filePath))
 }
