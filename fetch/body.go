@@ -103,12 +103,17 @@ func (b *body) dropTail() {
 	clear(b.loose)
 }
 
-// open returns when the first of what is held and not proven came; now if all
-// is.
+// open returns when the first of what is held and not proven came, or of several
+// that came longer than maxLag ago any (readBefore tells them not apart); now if all
+// is proven.
 func (b *body) open(now time.Time) time.Time {
+	longAgo := now.Add(-maxLag)
 	for i := range b.loose {
 		if from := b.arrivals[i].from; from.Before(now) {
 			now = from
+		}
+		if now.Before(longAgo) {
+			break
 		}
 	}
 	return now

@@ -17,6 +17,7 @@ import (
 type source struct {
 	swarm *Swarm
 	info  peer.AddrInfo
+	name  string // of info: to reckon it takes longer than to look it up
 	want  fetch.Want
 	// credit is what the peer lends this node, in octets; 0 when it never said.
 	credit atomic.Int64
@@ -25,7 +26,7 @@ type source struct {
 var _ fetch.Peer = (*source)(nil)
 
 // String returns the peer ID.
-func (p *source) String() string { return p.info.ID.String() }
+func (p *source) String() string { return p.name }
 
 // Open asks for the octets of span, which begins and ends at borders of
 // pieces. It returns once the peer has announced them. Each open span has a

@@ -110,7 +110,7 @@ func (s *Swarm) Peer(m dht.Member, w fetch.Want) (fetch.Peer, error) {
 	if !w.Proof.Valid() {
 		return nil, fmt.Errorf("swarm: internal error: want without a proof")
 	}
-	return &source{swarm: s, info: info, want: w}, nil
+	return &source{swarm: s, info: info, name: info.ID.String(), want: w}, nil
 }
 
 // sweep closes streams that idle and forgets peers, until the swarm is closed.
