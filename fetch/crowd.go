@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/dht"
@@ -23,6 +24,7 @@ type crowd struct {
 	wg     sync.WaitGroup
 	woken  chan struct{} // of length 1: something has happened
 	origin Source
+	ranked atomic.Pointer[ranked]
 	stated verify.Proof // by which the origin's own body is held against its word
 
 	disk         sync.Mutex // held from a decision about octets until they are on disk

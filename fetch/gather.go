@@ -125,8 +125,23 @@ func (c *crowd) noteNew(member string, rank, own uint64) bool {
 	return true
 }
 
-// rank is the place of this node in the order of the crowd.
-func (c *crowd) rank() uint64 { return RankOf(c.fl.rankID(), c.fl.f.cfg.Self) }
+// rank is the place of this node in the order of the crowd. It is asked for at each
+// step, and changes only with the proof.
+func (c *crowd) rank() uint64 {
+	of := c.fl.faith.Load()
+	r := c.ranked.Load()
+	if r == nil || r.of != of {
+		r = &ranked{of, RankOf(c.fl.rankID(), c.fl.f.cfg.Self)}
+		c.ranked.Store(r)
+	}
+	return r.rank
+}
+
+// ranked is this node's rank under one faith.
+type ranked struct {
+	of   *faith
+	rank uint64
+}
 
 // wantedFirstLocked reports whether a member is to be met although maxMet are:
 // who comes first in the order should know each other. later is the rank of the
