@@ -24,8 +24,8 @@ type crowd struct {
 	wg     sync.WaitGroup
 	woken  chan struct{} // of length 1: something has happened
 	origin Source
-	ranked atomic.Pointer[ranked]
-	stated verify.Proof // by which the origin's own body is held against its word
+	ranked atomic.Pointer[ranked] // the latest answer of rank
+	stated verify.Proof           // by which the origin's own body is held against its word
 
 	disk         sync.Mutex // held from a decision about octets until they are on disk
 	recorder     *verify.Recorder

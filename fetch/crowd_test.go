@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/verify"
@@ -189,7 +190,9 @@ func TestWhoHasAllIsAskedOn(t *testing.T) {
 // TestOldPiecesAreNoFlow: what a member gathered before it was met, and what came
 // to this node before anybody followed, is not taken for what the origin gives now,
 // or leases would end while runs are under way, and others draw them again.
-func TestOldPiecesAreNoFlow(t *testing.T) {
+func TestOldPiecesAreNoFlow(t *testing.T) { synctest.Test(t, testOldPiecesAreNoFlow) }
+
+func testOldPiecesAreNoFlow(t *testing.T) {
 	c := &crowd{fl: &flight{f: &Fetcher{stats: newStats(nil)}, body: newBody(&Meta{Length: 100 * verify.MinPieceSize}, verify.Proof{})}, words: NewWords[string](100)}
 	s := &source{peer: namedPeer{name: "a"}, member: &membership{claims: map[int]Claim{}, has: NewPieces(100)}}
 	flow := func() int64 { return c.flow.read(time.Now()).second }

@@ -24,10 +24,6 @@ const (
 	feedShare = 40
 	// drips is how many drips are taken from the origin at once.
 	drips = 3
-	// firstFeed is what a node takes of the front before it leaves the origin: no
-	// more than a server sends at once (RFC 6928: ten segments), since for each
-	// window more twice as much is under way that nobody needs.
-	firstFeed = 12 << 10
 	// feedSpread is over what time the requests for more are spread.
 	feedSpread = time.Second
 	// feedTime is how long an origin may take to feed a reader before that is
@@ -50,9 +46,11 @@ func apiece(all float64, members int, most int64) int64 {
 // members is how large the crowd is at least.
 func (v View) members() int { return max(len(v.Peers), v.Crowd.Others) + 1 }
 
-// fed reports whether the front is long enough to leave the origin.
+// fed reports whether the front is long enough to leave the origin: one drip, since
+// a server doubles from round trip to round trip what is under way, and for each
+// drip more as much again comes that nobody needs.
 func (v View) fed() bool {
-	return v.Front >= apiece(float64(v.Layout.Length), v.members(), firstFeed) || v.Now-v.Crowd.Since >= feedTime
+	return v.Front >= apiece(float64(v.Layout.Length), v.members(), mostDrip) || v.Now-v.Crowd.Since >= feedTime
 }
 
 // starving reports whether readers have waited so long for proven octets that

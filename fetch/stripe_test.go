@@ -181,8 +181,8 @@ func TestLateComersAskFirst(t *testing.T) {
 	}
 }
 
-// leastFeed is what the reader of a member gets from the origin at first.
-const leastFeed = 12 << 10
+// leastFeed is what the reader of a member gets from the origin in any case.
+const leastFeed = 16 << 10
 
 // TestLeadIsLetGo when others are there, once there is a little to feed the
 // reader with, or the origin is long in giving that: each takes a run by its own

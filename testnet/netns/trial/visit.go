@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/flashcrowd/flashcrowd/testnet/netns"
@@ -33,26 +32,23 @@ var errWrong = errors.New("trial: wrong octets")
 // that afterwards.
 func curl(ctx context.Context, w *world, h *netns.Host, args ...string) (v visit, err error) {
 	file := filepath.Join(w.net.Dir, h.Name+".curl")
-	cmd := h.Command(ctx, "curl", append([]string{"-sS", "--fail", "--noproxy", "", "-o", file, "-w", "%{time_starttransfer}s %{time_total}s"}, args...)...)
+	cmd := h.Command(ctx, "curl", append([]string{"-sS", "--fail", "--noproxy", "", "-o", file, "-w", "%{time_starttransfer} %{time_total}"}, args...)...)
 	var said, complaints bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &complaints
 	begin := time.Now()
 	err = cmd.Run()
 	v.last = time.Since(begin)
+	if cmd.ProcessState != nil {
+		v.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	}
 	if err != nil {
 		return v, fmt.Errorf("trial: curl on %s after %v: %w: %s", h.Name, v.last, err, bytes.TrimSpace(complaints.Bytes()))
 	}
-	v.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	first, total, _ := strings.Cut(said.String(), " ")
-	toFirst, err := time.ParseDuration(first)
-	if err != nil {
+	var toFirst, toLast float64 // seconds, from a moment after begin
+	if _, err := fmt.Sscan(said.String(), &toFirst, &toLast); err != nil {
 		return v, fmt.Errorf("trial: curl on %s said %q: %w", h.Name, &said, err)
 	}
-	toLast, err := time.ParseDuration(total)
-	if err != nil {
-		return v, fmt.Errorf("trial: curl on %s said %q: %w", h.Name, &said, err)
-	}
-	v.first = v.last - (toLast - toFirst) // its clock begins a moment later
+	v.first = v.last - time.Duration((toLast-toFirst)*float64(time.Second))
 	return v, w.compare(file, h)
 }
 
